@@ -1,0 +1,42 @@
+-- Who uses the server: tenants, the integrations they configure, and the keys and secrets of those.
+
+create table tenants (
+  id uuid primary key,
+  name text not null,
+  -- null: the server's default applies
+  default_expiry_minutes integer check (default_expiry_minutes between 1 and 10080),
+  created_at timestamptz not null default now()
+);
+
+create table integrations (
+  id uuid primary key,
+  tenant_id uuid not null references tenants,
+  kind text not null default 'webhook' check (kind in ('webhook')),
+  name text not null,
+  mode text not null check (mode in ('test', 'live')),
+  callback_url text,
+  created_at timestamptz not null default now()
+);
+create index integrations_by_tenant on integrations (tenant_id, id);
+
+create table api_keys (
+  id uuid primary key,
+  integration_id uuid not null references integrations,
+  key_hash text not null unique,
+  -- the first characters, so that people can tell keys apart
+  key_prefix text not null,
+  created_at timestamptz not null default now(),
+  -- null: valid until replaced or revoked
+  valid_until timestamptz
+);
+create index api_keys_by_integration on api_keys (integration_id, created_at);
+
+-- Keys for signing callbacks. Several live rows are a rotation in progress.
+create table callback_secrets (
+  id uuid primary key,
+  integration_id uuid not null references integrations,
+  sealed text not null,
+  created_at timestamptz not null default now(),
+  valid_until timestamptz
+);
+create index callback_secrets_by_integration on callback_secrets (integration_id, created_at);

@@ -1,0 +1,61 @@
+-- The challenge, everything that ever happened to it, and the answers kept for repeated creates.
+
+create table challenges (
+  id uuid primary key,
+  tenant_id uuid not null,
+  integration_id uuid not null references integrations,
+  mode text not null check (mode in ('test', 'live')),
+  status text not null check (status in ('initiated', 'in-progress', 'verified', 'failed', 'expired')),
+  failure_reason text,
+  target_user_id text,
+  target_user_email text,
+  requester_id text not null,
+  context text,
+  -- json, not jsonb, here and below: what was put in comes out in the same order
+  metadata json not null,
+  -- frozen at create: the request's, else the integration's, else none
+  callback_url text,
+  -- frozen at create: how the person proves who they are; null: nothing was configured yet
+  provider text,
+  verification_token_hash text not null,
+  -- the browser that pressed Start last; only it may go on
+  browser_hash text,
+  target_response text,
+  auth_method text,
+  device_fingerprint json,
+  -- how many events were announced so far
+  event_sequence integer not null default 0,
+  created_at timestamptz not null,
+  started_at timestamptz,
+  completed_at timestamptz,
+  expires_at timestamptz not null,
+  check (target_user_id is not null or target_user_email is not null),
+  check ((completed_at is null) = (status in ('initiated', 'in-progress')))
+);
+create index challenges_by_tenant on challenges (tenant_id, mode, id desc);
+create index challenges_by_email on challenges (tenant_id, lower(target_user_email)) where target_user_email is not null;
+create index challenges_by_target on challenges (tenant_id, target_user_id) where target_user_id is not null;
+create index challenges_open on challenges (expires_at) where status in ('initiated', 'in-progress');
+
+-- Append only.
+create table audit_entries (
+  id bigint generated always as identity primary key,
+  tenant_id uuid not null,
+  challenge_id uuid not null,
+  at timestamptz not null,
+  actor text not null,
+  action text not null,
+  detail jsonb
+);
+create index audit_entries_by_challenge on audit_entries (challenge_id, id);
+
+-- A repeated create gets the same answer. The answer holds the link's token, so it is sealed.
+create table idempotency_keys (
+  integration_id uuid not null,
+  key text not null,
+  request_hash text not null,
+  answer_sealed text not null,
+  created_at timestamptz not null,
+  primary key (integration_id, key)
+);
+create index idempotency_keys_by_age on idempotency_keys (created_at);

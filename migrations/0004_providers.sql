@@ -1,0 +1,50 @@
+-- Document-and-face providers: the tenant's accounts, runs made there, and the webhooks they send us.
+
+create table provider_accounts (
+  id uuid primary key,
+  tenant_id uuid not null references tenants,
+  provider text not null,
+  mode text not null check (mode in ('test', 'live')),
+  settings_sealed text not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (tenant_id, mode, provider)
+);
+
+create table verification_sessions (
+  id uuid primary key,
+  challenge_id uuid not null references challenges,
+  provider_account_id uuid not null references provider_accounts,
+  -- opening: being created at the provider; open: a decision is awaited; ended: no report of it matters any more
+  status text not null check (status in ('opening', 'open', 'ended')),
+  provider_session_id text,
+  url_sealed text,
+  -- the newest decision seen: its time in a form that sorts, and its word
+  last_decided_at text,
+  last_decision text,
+  created_at timestamptz not null,
+  checks integer not null default 0,
+  next_check_at timestamptz,
+  unique (provider_account_id, provider_session_id)
+);
+-- one run at a time: two clicks must not open two sessions at the provider
+create unique index verification_sessions_current on verification_sessions (challenge_id) where status <> 'ended';
+create index verification_sessions_to_check on verification_sessions (next_check_at) where status = 'open';
+
+-- Every authentic webhook, kept once under its event key before it is acknowledged.
+create table inbox (
+  id uuid primary key,
+  provider_account_id uuid not null references provider_accounts,
+  event_key text not null,
+  kind text not null,
+  provider_session_id text,
+  body_sealed text not null,
+  received_at timestamptz not null,
+  tries integer not null default 0,
+  next_try_at timestamptz,
+  handled_at timestamptz,
+  outcome text,
+  unique (provider_account_id, event_key)
+);
+create index inbox_unhandled on inbox (next_try_at) where handled_at is null;
+create index inbox_by_session on inbox (provider_account_id, provider_session_id) where handled_at is null;

@@ -1,0 +1,83 @@
+/**
+ * Makes src/generated: row types from the migrated database, API types from openapi.yaml.
+ * With --check it compares instead and fails on drift.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbedded } from '../src/db/embedded.ts';
+import { migrate } from '../src/db/migrate.ts';
+
+const STATUS = "'initiated' | 'in-progress' | 'verified' | 'failed' | 'expired'";
+const MODE = "'test' | 'live'";
+/** Columns that SQL holds as text or jsonb and whose values are narrower. */
+const COLUMNS = {
+  'challenges.status': STATUS,
+  'challenges.mode': MODE,
+  'challenges.metadata': '{ [key: string]: string }',
+  'challenges.device_fingerprint': '{ [key: string]: string | null } | null',
+  'integrations.mode': MODE,
+  'provider_accounts.mode': MODE,
+  'deliveries.status': "Generated<'pending' | 'sending' | 'delivered' | 'dead'>",
+  'verification_sessions.status': "'opening' | 'open' | 'ended'",
+};
+
+const check = process.argv.includes('--check');
+const folder = mkdtempSync(join(tmpdir(), 'countersign-generate-'));
+const outputs = [
+  { target: 'src/generated/database.ts', make: makeDatabaseTypes },
+  { target: 'src/generated/openapi.ts', make: makeApiTypes },
+];
+
+try {
+  for (const { target, make } of outputs) {
+    const file = check ? join(folder, target.split('/').pop() ?? 'out.ts') : target;
+    await make(file);
+    if (check && readFileSync(file, 'utf8') !== readFileSync(target, 'utf8')) {
+      console.error(`${target} is out of date: run \`npm run generate\` and commit the result`);
+      process.exitCode = 1;
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function makeDatabaseTypes(file: string): Promise<void> {
+  const postgres = await startEmbedded(join(folder, 'data'));
+  try {
+    await migrate(postgres.connection);
+    const { user, password, database, host } = postgres.connection;
+    const url = `postgres://${user}:${encodeURIComponent(password)}@localhost/${database}?host=${host}`;
+    run('kysely-codegen', [
+      ...[
+        '--dialect',
+        'postgres',
+        '--url',
+        url,
+        '--default-schema',
+        'public',
+        '--include-pattern',
+        'public.*',
+      ],
+      ...['--overrides', JSON.stringify({ columns: COLUMNS }), '--out-file', file, '--log-level', 'error'],
+    ]);
+  } finally {
+    await postgres.stop();
+  }
+}
+
+/** openapi-typescript does not run on the project's own TypeScript, so it gets one of its own. */
+async function makeApiTypes(file: string): Promise<void> {
+  run('npx', [
+    ...['--yes', '-p', 'typescript@5.9.3', '-p', 'openapi-typescript@7.13.0'],
+    ...['openapi-typescript', 'openapi.yaml', '--output', file],
+  ]);
+}
+
+function run(command: string, args: string[]): void {
+  execFileSync(command, args, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, PATH: `node_modules/.bin:${process.env.PATH}` },
+  });
+}

@@ -1,0 +1,77 @@
+import { Router } from 'express';
+import type { Request, Response } from 'express';
+import { cancelChallenge, getChallenge } from '../challenges/cancel.ts';
+import { actorOf, createChallenge, createOnce } from '../challenges/create.ts';
+import type { CreateDeps } from '../challenges/create.ts';
+import { cursorOf, parseCreateChallenge, parseIdempotencyKey, parseListQuery } from '../challenges/input.ts';
+import { presentChallenge } from '../challenges/present.ts';
+import type { SettleDeps } from '../challenges/settle.ts';
+import { listChallenges } from '../challenges/store.ts';
+import { AppError } from '../kernel/errors.ts';
+import { isUuid } from '../kernel/id.ts';
+import type { Caller } from '../tenants/store.ts';
+import { allow } from '../web/allow.ts';
+import { authenticate, callerOf } from './authenticate.ts';
+import { jsonBody } from './json-body.ts';
+
+const NO_PROVIDER = 'no identity provider is set up for live mode, so nobody can pass this challenge';
+
+/** The REST door: `/api/v1/challenges`. */
+export function challengeRoutes(deps: CreateDeps & SettleDeps): Router {
+  const auth = authenticate(deps);
+  const router = Router();
+
+  router.post('/', auth, ...jsonBody, async (req: Request, res: Response) => {
+    const caller = callerOf(req);
+    const key = parseIdempotencyKey(req.get('idempotency-key'));
+    const { input, warnings } = parseCreateChallenge(req.body);
+    const { answer, replayed } =
+      key === undefined
+        ? { answer: await createChallenge(deps, caller, input), replayed: false }
+        : await createOnce(deps, caller, input, key);
+    if (replayed) res.set('Idempotency-Replayed', 'true');
+    const all = [...warnings, ...preflight(caller)];
+    res.status(201).location(`/api/v1/challenges/${answer.challenge_id}`);
+    res.json(all.length > 0 ? { ...answer, warnings: all } : answer);
+  });
+
+  router.get('/', auth, async (req, res) => {
+    const query = parseListQuery(req.query);
+    const rows = await listChallenges(
+      deps.db,
+      callerOf(req),
+      { ...query, limit: query.limit + 1 },
+      deps.now(),
+    );
+    const page = rows.slice(0, query.limit);
+    const last = page.at(-1);
+    const next_cursor = rows.length > page.length && last ? cursorOf(last.id) : null;
+    res.json({ data: page.map((row) => presentChallenge(row, deps.now())), next_cursor });
+  });
+
+  router.get('/:id', auth, async (req, res) => {
+    const challenge = await getChallenge(deps, idOf(req.params), callerOf(req));
+    res.json(presentChallenge(challenge, deps.now()));
+  });
+
+  router.post('/:id/cancel', auth, async (req, res) => {
+    const caller = callerOf(req);
+    const challenge = await cancelChallenge(deps, idOf(req.params), caller, actorOf(caller));
+    res.json(presentChallenge(challenge, deps.now()));
+  });
+
+  router.all('/', allow('GET', 'POST'));
+  router.all('/:id', allow('GET'));
+  router.all('/:id/cancel', allow('POST'));
+  return router;
+}
+
+/** What would keep the person from passing, told to the machine that asks before the person finds out. */
+function preflight(caller: Caller): string[] {
+  return caller.mode === 'live' && caller.provider === null ? [NO_PROVIDER] : [];
+}
+
+function idOf({ id }: { id?: string }): string {
+  if (id === undefined || !isUuid(id)) throw new AppError('not_found', 'Challenge not found');
+  return id;
+}

@@ -1,0 +1,45 @@
+import type { Selectable } from 'kysely';
+import type { Challenges } from '../generated/database.ts';
+
+/** A row of `challenges`. */
+export type Challenge = Selectable<Challenges>;
+export type Status = Challenge['status'];
+export type Mode = Challenge['mode'];
+export type Terminal = 'verified' | 'failed' | 'expired';
+
+export const STATUSES: readonly Status[] = ['initiated', 'in-progress', 'verified', 'failed', 'expired'];
+export const MIN_EXPIRY_MINUTES = 1;
+export const MAX_EXPIRY_MINUTES = 10_080;
+export const DEFAULT_EXPIRY_MINUTES = 15;
+
+/** From where each status may be reached; what is terminal is never left. */
+const LEGAL_FROM: Record<Status, readonly Status[]> = {
+  initiated: [],
+  // again, when a second browser takes over
+  'in-progress': ['initiated', 'in-progress'],
+  verified: ['initiated', 'in-progress'],
+  failed: ['initiated', 'in-progress'],
+  expired: ['initiated', 'in-progress'],
+};
+
+/** The statuses from which `to` may be reached. */
+export function legalFrom(to: Status): readonly Status[] {
+  return LEGAL_FROM[to];
+}
+
+/** Whether the status is final. */
+export function isTerminal(status: Status): status is Terminal {
+  return status === 'verified' || status === 'failed' || status === 'expired';
+}
+
+/** The challenge as it stands at `now`: one past its deadline reads as expired before the sweep has written it down. */
+export function asOf(challenge: Challenge, now: Date): Challenge {
+  if (isTerminal(challenge.status) || challenge.expires_at > now) return challenge;
+  return { ...challenge, status: 'expired', completed_at: challenge.expires_at };
+}
+
+/** The deadline of a challenge created at `now`: the request's minutes, else the tenant's, else the server's; whole seconds. */
+export function expiryOf(now: Date, requested: number | undefined, tenantDefault: number | null): Date {
+  const minutes = requested ?? tenantDefault ?? DEFAULT_EXPIRY_MINUTES;
+  return new Date(Math.floor(now.getTime() / 1_000) * 1_000 + minutes * 60_000);
+}

@@ -1,0 +1,187 @@
+import { isUuid } from '../kernel/id.ts';
+import { invalid } from '../kernel/errors.ts';
+import { MAX_EXPIRY_MINUTES, MIN_EXPIRY_MINUTES, STATUSES } from './challenge.ts';
+import type { Status } from './challenge.ts';
+import { readText } from './text.ts';
+
+/** What a caller asks for, checked. */
+export type CreateChallenge = {
+  target_user_id: string | null;
+  target_user_email: string | null;
+  context: string | null;
+  callback_url: string | null;
+  requester_id: string;
+  metadata: { [key: string]: string };
+  expiryMinutes: number | undefined;
+};
+
+/** Which challenges a caller wants to see, newest first. */
+export type ListQuery = {
+  status: Status | undefined;
+  target: string | undefined;
+  requester: string | undefined;
+  createdAfter: Date | undefined;
+  createdBefore: Date | undefined;
+  limit: number;
+  /** the id of the last challenge of the page before */
+  after: string | undefined;
+};
+
+const MAX_ID = 255;
+const MAX_EMAIL = 254;
+const MAX_CONTEXT = 2_000;
+const MAX_URL = 2_048;
+const MAX_METADATA_KEYS = 20;
+const MAX_METADATA_KEY = 40;
+const MAX_METADATA_VALUE = 500;
+const MAX_LIST = 100;
+const DEFAULT_LIST = 20;
+const MAX_IDEMPOTENCY_KEY = 255;
+const DEFAULT_REQUESTER = 'webhook';
+
+const CREATE_FIELDS = [
+  ...['target_user_id', 'target_user_email', 'context', 'callback_url', 'requester_id'],
+  ...['expiry_minutes', 'integration_type', 'metadata'],
+];
+const LIST_FIELDS = ['status', 'target', 'requester', 'created_after', 'created_before', 'limit', 'cursor'];
+
+/** An unknown body to what it asks for, or a 400 that names the field; unknown fields become warnings. */
+export function parseCreateChallenge(body: unknown): { input: CreateChallenge; warnings: string[] } {
+  if (!isObject(body)) throw invalid('the request body must be a JSON object');
+  readIntegrationType(body.integration_type);
+  const input: CreateChallenge = {
+    target_user_id: readText(body.target_user_id, 'target_user_id', { max: MAX_ID }) ?? null,
+    target_user_email: readEmail(body.target_user_email) ?? null,
+    context: readText(body.context, 'context', { max: MAX_CONTEXT, multiline: true }) ?? null,
+    callback_url: readText(body.callback_url, 'callback_url', { max: MAX_URL }) ?? null,
+    requester_id: readText(body.requester_id, 'requester_id', { max: MAX_ID }) ?? DEFAULT_REQUESTER,
+    metadata: readMetadata(body.metadata),
+    expiryMinutes: readExpiryMinutes(body.expiry_minutes),
+  };
+  if (!input.target_user_id && !input.target_user_email) {
+    throw invalid('target_user_id or target_user_email is required', 'target_user_id');
+  }
+  return { input, warnings: unknownFields(body, CREATE_FIELDS) };
+}
+
+/** A query string to what it asks for, or a 400 that names the parameter. */
+export function parseListQuery(query: Record<string, unknown>): ListQuery {
+  const unknown = Object.keys(query).find((name) => !LIST_FIELDS.includes(name));
+  // A mistyped filter would silently list everything.
+  if (unknown !== undefined)
+    throw invalid(`unknown parameter; use ${LIST_FIELDS.join(', ')}`, unknown.slice(0, 40));
+  const status = readText(query.status, 'status', { max: 20 });
+  if (status && !STATUSES.includes(status as Status))
+    throw invalid(`status must be one of ${STATUSES.join(', ')}`, 'status');
+  return {
+    status: status as Status | undefined,
+    target: readText(query.target, 'target', { max: MAX_ID }),
+    requester: readText(query.requester, 'requester', { max: MAX_ID }),
+    createdAfter: readTime(query.created_after, 'created_after'),
+    createdBefore: readTime(query.created_before, 'created_before'),
+    limit: readLimit(query.limit),
+    after: readCursor(query.cursor),
+  };
+}
+
+/** The Idempotency-Key header, if one was sent: 1 to 255 printable ASCII characters. */
+export function parseIdempotencyKey(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  if (!/^[\x21-\x7e]+$/.test(header) || header.length > MAX_IDEMPOTENCY_KEY) {
+    throw invalid('Idempotency-Key must be 1 to 255 printable characters without spaces', 'Idempotency-Key');
+  }
+  return header;
+}
+
+/** The cursor of the page that follows the challenge with this id. */
+export function cursorOf(id: string): string {
+  return Buffer.from(id).toString('base64url');
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function readIntegrationType(value: unknown): void {
+  if (value === undefined || value === null || value === 'webhook') return;
+  if (value === 'slack')
+    throw invalid('no Slack workspace is configured for this tenant', 'integration_type');
+  throw invalid('integration_type must be "webhook" or "slack"', 'integration_type');
+}
+
+function readEmail(value: unknown): string | undefined {
+  const email = readText(value, 'target_user_email', { max: MAX_EMAIL });
+  if (email && !/^[^\s@]+@[^\s@]+$/.test(email)) {
+    throw invalid('target_user_email must be an e-mail address', 'target_user_email');
+  }
+  return email;
+}
+
+function readExpiryMinutes(value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (
+    !Number.isInteger(value) ||
+    (value as number) < MIN_EXPIRY_MINUTES ||
+    (value as number) > MAX_EXPIRY_MINUTES
+  ) {
+    throw invalid(
+      `expiry_minutes must be a whole number from ${MIN_EXPIRY_MINUTES} to ${MAX_EXPIRY_MINUTES}`,
+      'expiry_minutes',
+    );
+  }
+  return value as number;
+}
+
+function readMetadata(value: unknown): { [key: string]: string } {
+  if (value === undefined || value === null) return {};
+  if (!isObject(value)) throw invalid('metadata must be an object of strings', 'metadata');
+  const entries = Object.entries(value);
+  if (entries.length > MAX_METADATA_KEYS)
+    throw invalid(`metadata must have at most ${MAX_METADATA_KEYS} keys`, 'metadata');
+  return Object.fromEntries(
+    entries.map(([key, text]) => {
+      if (!/^[\w.-]+$/.test(key) || key.length > MAX_METADATA_KEY) {
+        const rule = `metadata keys must be 1 to ${MAX_METADATA_KEY} letters, digits, dots, dashes or underscores`;
+        throw invalid(rule, 'metadata');
+      }
+      const field = `metadata.${key}`;
+      if (typeof text !== 'string') throw invalid(`${field} must be a string`, field);
+      return [key, readText(text, field, { max: MAX_METADATA_VALUE, multiline: true }) ?? ''];
+    }),
+  );
+}
+
+function readTime(value: unknown, field: string): Date | undefined {
+  const text = readText(value, field, { max: 40 });
+  if (text === undefined) return undefined;
+  const time = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text)
+    ? new Date(text)
+    : undefined;
+  if (!time || Number.isNaN(time.getTime()))
+    throw invalid(`${field} must be a time such as 2026-01-31T12:00:00Z`, field);
+  return time;
+}
+
+function readLimit(value: unknown): number {
+  const text = readText(value, 'limit', { max: 10 });
+  if (text === undefined) return DEFAULT_LIST;
+  const limit = /^\d+$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > MAX_LIST)
+    throw invalid(`limit must be a whole number from 1 to ${MAX_LIST}`, 'limit');
+  return limit;
+}
+
+function readCursor(value: unknown): string | undefined {
+  const text = readText(value, 'cursor', { max: 100 });
+  if (text === undefined) return undefined;
+  const id = Buffer.from(text, 'base64url').toString();
+  if (!isUuid(id)) throw invalid('cursor must be the next_cursor of an earlier page', 'cursor');
+  return id;
+}
+
+function unknownFields(body: Record<string, unknown>, known: readonly string[]): string[] {
+  return Object.keys(body)
+    .filter((name) => !known.includes(name))
+    .slice(0, 10)
+    .map((name) => `unknown field ${JSON.stringify(name.slice(0, 40))} was ignored`);
+}

@@ -1,0 +1,62 @@
+import { asOf } from './challenge.ts';
+import type { Challenge } from './challenge.ts';
+
+/** ISO 8601 in UTC with whole seconds, as the contract's samples have it. */
+export function isoTime(time: Date): string;
+export function isoTime(time: Date | null): string | null;
+export function isoTime(time: Date | null): string | null {
+  return time ? `${time.toISOString().slice(0, 19)}Z` : null;
+}
+
+/** The answer to a read: the documented fields first, then what else the callback carries. */
+export function presentChallenge(stored: Challenge, now: Date) {
+  const challenge = asOf(stored, now);
+  return {
+    challenge_id: challenge.id,
+    status: challenge.status,
+    created_at: isoTime(challenge.created_at),
+    expires_at: isoTime(challenge.expires_at),
+    completed_at: isoTime(challenge.completed_at),
+    is_expired: challenge.status === 'expired',
+    device_fingerprint: challenge.device_fingerprint,
+    ...shared(challenge),
+  };
+}
+
+/** The body of a callback, as text that is signed and sent unchanged: the documented fields in their order, then ours. */
+export function callbackBody(
+  challenge: Challenge,
+  event: { id: string; type: string; sequence: number },
+): string {
+  const { target_user_id, context, target_response, auth_method, ...others } = shared(challenge);
+  return JSON.stringify({
+    event_type: event.type,
+    challenge_id: challenge.id,
+    status: challenge.status,
+    created_at: isoTime(challenge.created_at),
+    completed_at: isoTime(challenge.completed_at),
+    expires_at: isoTime(challenge.expires_at),
+    target_user_id,
+    context,
+    target_response,
+    device_fingerprint: challenge.device_fingerprint,
+    auth_method,
+    ...others,
+    event_id: event.id,
+    sequence: event.sequence,
+  });
+}
+
+function shared(challenge: Challenge) {
+  return {
+    target_user_id: challenge.target_user_id,
+    target_user_email: challenge.target_user_email,
+    requester_id: challenge.requester_id,
+    context: challenge.context,
+    target_response: challenge.target_response,
+    auth_method: challenge.auth_method,
+    failure_reason: challenge.failure_reason,
+    metadata: challenge.metadata,
+    mode: challenge.mode,
+  };
+}

@@ -1,0 +1,83 @@
+import type { Kysely, Updateable } from 'kysely';
+import type { Db } from '../db/database.ts';
+import { recordEvent } from '../deliveries/store.ts';
+import type { Challenges, DB } from '../generated/database.ts';
+import { newId } from '../kernel/id.ts';
+import { isTerminal } from './challenge.ts';
+import type { Challenge, Status } from './challenge.ts';
+import { callbackBody } from './present.ts';
+import { moveStatus, recordAudit } from './store.ts';
+
+export type SettleDeps = { db: Kysely<DB>; now: () => Date; wake: () => void };
+/** A wish to move a challenge: who wants it, and what else is to be written with it. */
+export type Change = {
+  challengeId: string;
+  to: Exclude<Status, 'initiated'>;
+  actor: string;
+  fields?: Pick<
+    Updateable<Challenges>,
+    'failure_reason' | 'auth_method' | 'browser_hash' | 'device_fingerprint' | 'target_response' | 'provider'
+  >;
+  detail?: { [key: string]: string | number | null };
+};
+
+export const INCIDENT_REPORTED = 'incident_reported';
+
+/**
+ * The only door by which status changes: compare-and-set, audit entry and outbox row in one transaction.
+ * Undefined: somebody else was first, or time is up. That is an answer, not an error.
+ */
+export async function settle({ db, now, wake }: SettleDeps, change: Change): Promise<Challenge | undefined> {
+  const moved = await db.transaction().execute((tx) => applyChange(tx, change, now()));
+  if (moved && isTerminal(moved.status)) wake();
+  return moved;
+}
+
+/** The same within the caller's transaction; the caller wakes the relay after the commit. */
+export async function applyChange(
+  tx: Db,
+  change: Change,
+  at: Date,
+  completedAt = at,
+): Promise<Challenge | undefined> {
+  const terminal = isTerminal(change.to);
+  const moved = await moveStatus(tx, {
+    id: change.challengeId,
+    to: change.to,
+    at,
+    events: terminal ? 1 : 0,
+    fields: { ...change.fields, ...(terminal ? { completed_at: completedAt } : { started_at: at }) },
+  });
+  if (!moved) return undefined;
+  await recordAudit(tx, {
+    tenant_id: moved.tenant_id,
+    challenge_id: moved.id,
+    at,
+    actor: change.actor,
+    action: change.to,
+    detail: { failure_reason: moved.failure_reason, ...change.detail },
+  });
+  if (terminal) await announce(tx, moved, at);
+  return moved;
+}
+
+async function announce(tx: Db, challenge: Challenge, at: Date): Promise<void> {
+  const event = { id: newId(), type: eventType(challenge), sequence: challenge.event_sequence };
+  await recordEvent(
+    tx,
+    {
+      ...event,
+      tenant_id: challenge.tenant_id,
+      challenge_id: challenge.id,
+      body: callbackBody(challenge, event),
+      occurred_at: at,
+    },
+    { integration_id: challenge.integration_id, url: challenge.callback_url },
+  );
+}
+
+function eventType(challenge: Challenge): string {
+  if (challenge.status === 'expired') return 'challenge.expired';
+  if (challenge.failure_reason === INCIDENT_REPORTED) return 'challenge.incident_reported';
+  return 'challenge.completed';
+}

@@ -1,0 +1,146 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { UsageError } from './cli/command.ts';
+import type { Answer, Command, Values } from './cli/command.ts';
+import { doctor } from './cli/doctor.ts';
+import { integrationCreate, integrationList } from './cli/integration.ts';
+import { keyRevoke, keyRotate } from './cli/key.ts';
+import { migrateCommand } from './cli/migrate.ts';
+import { providerCommands } from './cli/provider.ts';
+import { serveCommand, settingsHelp } from './cli/serve.ts';
+import { tenantSetExpiry } from './cli/tenant.ts';
+import { ConfigError, readConfig } from './config.ts';
+
+const commands: Command[] = [
+  serveCommand,
+  migrateCommand,
+  doctor,
+  integrationCreate,
+  integrationList,
+  keyRotate,
+  keyRevoke,
+  tenantSetExpiry,
+  ...providerCommands,
+];
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+const FLAGS = {
+  json: { type: 'boolean', default: false, help: 'Print the answer as JSON' },
+  help: { type: 'boolean', short: 'h', default: false, help: 'Show this' },
+} as const;
+
+/** Runs one command line and returns the exit code; undefined while a server runs on. */
+async function main(args: string[]): Promise<number | undefined> {
+  const json = args.includes('--json');
+  try {
+    const { command, rest } = choose(args);
+    if (!command) return usage(args);
+    const values = readOptions(command, rest);
+    if (values.help) return print(helpOf(command));
+    const answer = await command.run(readConfig(), values);
+    return answer && finish(answer, json);
+  } catch (error) {
+    return fail(error as Error, json);
+  }
+}
+
+/** The command with the longest name the arguments start with; none given means serve. */
+function choose(args: string[]): { command: Command | undefined; rest: string[] } {
+  if (args.length === 0 || (args[0]?.startsWith('--') && !['--help', '--json'].includes(args[0])))
+    return { command: serveCommand, rest: args };
+  const matching = commands.filter((command) =>
+    command.name.split(' ').every((word, index) => args[index] === word),
+  );
+  const command = matching.sort((a, b) => b.name.length - a.name.length)[0];
+  return { command, rest: args.slice(command?.name.split(' ').length ?? 0) };
+}
+
+function usage(args: string[]): number {
+  const [first] = args;
+  if (first === undefined || first.startsWith('-') || first === 'help') return print(overview());
+  const words = args.filter((arg) => !arg.startsWith('-')).join(' ');
+  const near = commands.filter((command) => command.name.startsWith(`${first} `));
+  if (near.length > 0 && args.includes('--help'))
+    return print(near.map((command) => helpOf(command)).join('\n\n'));
+  const hint =
+    near.length > 0
+      ? near.map((command) => `\`countersign ${command.name}\``).join(', ')
+      : '`countersign --help`';
+  throw new UsageError(`there is no command "${words}"; see ${hint}`);
+}
+
+function readOptions(command: Command, args: string[]): Values {
+  const values = parse(command, args);
+  if (values.help) return values;
+  const missing = Object.entries(command.options).filter(
+    ([name, option]) => option.required && !values[name],
+  );
+  if (missing.length > 0) {
+    throw new UsageError(
+      `${missing.map(([name]) => `--${name}`).join(', ')} missing; see \`countersign ${command.name} --help\``,
+    );
+  }
+  return values;
+}
+
+function parse(command: Command, args: string[]): Values {
+  const options = Object.fromEntries(
+    Object.entries({ ...command.options, ...FLAGS }).map(([name, { help: _help, ...option }]) => {
+      const {
+        value: _value,
+        required: _required,
+        ...known
+      } = option as typeof option & { value?: string; required?: boolean };
+      return [name, known];
+    }),
+  );
+  try {
+    return parseArgs({ args, options, strict: true }).values;
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}; see \`countersign ${command.name} --help\``);
+  }
+}
+
+function overview(): string {
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(24)}${summary}`);
+  return [
+    'Countersign: identity verification challenges',
+    '',
+    'Usage: countersign [COMMAND] [OPTIONS]',
+    '',
+    ...lines,
+    '',
+    'Every command takes --help and --json. Settings come from the environment:',
+    '',
+    settingsHelp(),
+  ].join('\n');
+}
+
+function helpOf({ name, summary, options }: Command): string {
+  const lines = Object.entries({ ...options, ...FLAGS }).map(([option, { help, ...rest }]) => {
+    const { value, required } = rest as { value?: string; required?: boolean };
+    return `  ${`--${option}${value ? ` ${value}` : ''}`.padEnd(30)}${help}${required ? ' (required)' : ''}`;
+  });
+  return [`Usage: countersign ${name} [OPTIONS]`, '', summary, '', ...lines].join('\n');
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+function finish(answer: Answer, json: boolean): number {
+  print(json ? JSON.stringify(answer.json, null, 2) : answer.text);
+  return answer.failed ? EXIT_FAILED : 0;
+}
+
+function fail(error: Error, json: boolean): number {
+  const mistakes = error instanceof ConfigError ? { mistakes: error.mistakes } : {};
+  process.stderr.write(
+    json ? `${JSON.stringify({ error: error.message, ...mistakes })}\n` : `countersign: ${error.message}\n`,
+  );
+  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+}
+
+process.exitCode = await main(process.argv.slice(2));

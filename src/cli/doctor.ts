@@ -1,0 +1,127 @@
+import type { Config } from '../config.ts';
+import { readClock, readVersion } from '../db/health.ts';
+import { pendingMigrations } from '../db/migrate.ts';
+import { openStore } from '../db/open.ts';
+import type { Store } from '../db/open.ts';
+import { summarize } from '../deliveries/store.ts';
+import { openAccount } from '../providers/account.ts';
+import { listAccounts } from '../providers/store.ts';
+import { checkRedis } from '../queue.ts';
+import type { Command } from './command.ts';
+
+type Check = { name: string; state: 'ok' | 'warn' | 'fail'; detail: string };
+
+const MIN_POSTGRES = 150_000;
+const MAX_CLOCK_SKEW_MS = 2_000;
+const MAX_OVERDUE_MS = 60_000;
+
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'Check settings, database, queue, keys and clock; says what to do about what is wrong',
+  options: {},
+  async run(config) {
+    const checks = [
+      checkPublicUrl(config),
+      await attempt('queue', () => checkQueue(config)),
+      ...(await checkDatabase(config)),
+    ];
+    const failed = checks.some((check) => check.state === 'fail');
+    const text = checks
+      .map(({ state, name, detail }) => `${state.padEnd(5)}${name.padEnd(14)}${detail}`)
+      .join('\n');
+    return { json: { ok: !failed, checks }, text, failed };
+  },
+};
+
+function checkPublicUrl({ publicUrl }: Config): Check {
+  const name = 'public url';
+  if (publicUrl.startsWith('https:')) return { name, state: 'ok', detail: publicUrl };
+  return {
+    name,
+    state: 'warn',
+    detail: `${publicUrl}: fine for trying out; people and providers need https, set PUBLIC_URL`,
+  };
+}
+
+async function checkQueue({ redisUrl }: Config): Promise<Check> {
+  if (!redisUrl) return { name: 'queue', state: 'ok', detail: 'on PostgreSQL' };
+  const policy = await checkRedis(redisUrl);
+  if (policy === 'noeviction') return { name: 'queue', state: 'ok', detail: 'on Redis' };
+  return {
+    name: 'queue',
+    state: 'warn',
+    detail: `Redis may evict jobs (maxmemory-policy ${policy}); set it to noeviction`,
+  };
+}
+
+async function checkDatabase(config: Config): Promise<Check[]> {
+  let store: Store | undefined;
+  try {
+    store = await openStore(config, () => undefined);
+    const open = store;
+    const first = await attempt('database', () => checkVersion(open));
+    if (first.state === 'fail') return [first];
+    const pending = await pendingMigrations(open.connection);
+    if (pending.length > 0) {
+      return [
+        first,
+        {
+          name: 'migrations',
+          state: 'fail',
+          detail: `${pending.length} to apply; run \`countersign migrate\``,
+        },
+      ];
+    }
+    return [
+      first,
+      { name: 'migrations', state: 'ok', detail: 'up to date' },
+      await attempt('clock', () => checkClock(open)),
+      await attempt('encryption', () => checkSeals(open)),
+      await attempt('deliveries', () => checkDeliveries(open)),
+    ];
+  } catch (error) {
+    return [{ name: 'database', state: 'fail', detail: (error as Error).message }];
+  } finally {
+    await store?.close();
+  }
+}
+
+async function attempt(name: string, check: () => Promise<Check>): Promise<Check> {
+  return check().catch((error: unknown) => ({ name, state: 'fail', detail: (error as Error).message }));
+}
+
+async function checkVersion({ db, bundled }: Store): Promise<Check> {
+  const { number, text } = await readVersion(db);
+  const version = `PostgreSQL ${text}${bundled ? ', bundled' : ''}`;
+  if (number >= MIN_POSTGRES) return { name: 'database', state: 'ok', detail: version };
+  return { name: 'database', state: 'fail', detail: `${version} is too old; 15 or newer is needed` };
+}
+
+async function checkClock({ db }: Store): Promise<Check> {
+  const skew = Math.abs(Date.now() - (await readClock(db)).getTime());
+  if (skew <= MAX_CLOCK_SKEW_MS) return { name: 'clock', state: 'ok', detail: 'agrees with the database' };
+  return { name: 'clock', state: 'warn', detail: `${skew} ms away from the database's; run NTP on both` };
+}
+
+async function checkSeals({ db, sealer }: Store): Promise<Check> {
+  const accounts = await listAccounts(db);
+  for (const account of accounts) openAccount(sealer, account);
+  return { name: 'encryption', state: 'ok', detail: `the key opens ${accounts.length} provider account(s)` };
+}
+
+async function checkDeliveries({ db }: Store): Promise<Check> {
+  const { oldest, dead } = await summarize(db);
+  const overdue = oldest ? Date.now() - oldest.getTime() : 0;
+  if (overdue > MAX_OVERDUE_MS) {
+    return {
+      name: 'deliveries',
+      state: 'fail',
+      detail: `the oldest is ${Math.round(overdue / 1_000)} s overdue; is a worker running?`,
+    };
+  }
+  return {
+    name: 'deliveries',
+    state: dead > 0 ? 'warn' : 'ok',
+    detail: `none overdue, ${dead} given up`,
+  };
+}

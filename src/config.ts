@@ -1,0 +1,190 @@
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import ipaddr from 'ipaddr.js';
+
+/** Everything the operator decides, read once at start. */
+export type Config = Readonly<{
+  host: string;
+  port: number;
+  publicUrl: string;
+  dataDir: string;
+  /** undefined: the bundled PostgreSQL runs from dataDir */
+  databaseUrl: string | undefined;
+  /** undefined: BullMQ runs on the same PostgreSQL */
+  redisUrl: string | undefined;
+  /** empty only with the bundled database, which keeps a generated key in its state directory */
+  encryptionKeys: readonly Buffer[];
+  /** Express `trust proxy`: hops, or addresses of proxies */
+  trustProxy: number | string[] | false;
+  outboundAllowedCidrs: readonly string[];
+  logLevel: string;
+}>;
+
+type Setting = { name: string; fallback: string; meaning: string };
+
+/** The settings in the order of the README table; `--help` prints them. */
+export const settings = [
+  { name: 'PORT', fallback: '3000', meaning: 'Port to listen on; 0 picks a free one.' },
+  { name: 'HOST', fallback: '127.0.0.1', meaning: 'Address to listen on; 0.0.0.0 for all.' },
+  {
+    name: 'PUBLIC_URL',
+    fallback: 'http://HOST:PORT',
+    meaning: 'Origin that people and providers reach, without a path.',
+  },
+  { name: 'DATA_DIR', fallback: './data', meaning: 'Where the bundled database keeps its state.' },
+  {
+    name: 'DATABASE_URL',
+    fallback: '',
+    meaning: 'Your own PostgreSQL (15 or newer); the bundled one is then not used.',
+  },
+  { name: 'REDIS_URL', fallback: '', meaning: 'Run the queue on Redis; empty: on PostgreSQL.' },
+  {
+    name: 'ENCRYPTION_KEY',
+    fallback: '',
+    meaning:
+      'Seals stored secrets: 32 bytes as 64 hex digits or base64. Several, separated by commas: the first seals, all open. Required with DATABASE_URL; generated for the bundled database.',
+  },
+  {
+    name: 'TRUST_PROXY',
+    fallback: '',
+    meaning: 'Proxies in front: how many, or their addresses, separated by commas. Empty: none.',
+  },
+  {
+    name: 'OUTBOUND_ALLOWED_CIDRS',
+    fallback: '',
+    meaning: 'Private networks that callbacks may reach, separated by commas, such as 10.20.0.0/16.',
+  },
+  { name: 'LOG_LEVEL', fallback: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent.' },
+] as const satisfies readonly Setting[];
+
+type Name = (typeof settings)[number]['name'];
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+const KEY_BYTES = 32;
+
+/** Every mistake in the settings at once, each with its cure. */
+export class ConfigError extends Error {
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
+    super(`Some settings are wrong:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`);
+    this.name = 'ConfigError';
+    this.mistakes = mistakes;
+  }
+}
+
+/** Strings from the environment to a checked Config; throws ConfigError that lists all mistakes. */
+export function readConfig(env: Record<string, string | undefined> = process.env): Config {
+  const mistakes: string[] = [];
+  const text = (name: Name) => env[name]?.trim() || fallbackOf(name);
+  const read = <T>(name: Name, parse: (value: string) => T, otherwise: T): T => {
+    try {
+      return parse(text(name));
+    } catch (error) {
+      mistakes.push(`${name}: ${(error as Error).message}`);
+      return otherwise;
+    }
+  };
+
+  const host = text('HOST');
+  const port = read('PORT', parsePort, 0);
+  const databaseUrl = read(
+    'DATABASE_URL',
+    (value) => parseUrl(value, ['postgres:', 'postgresql:']),
+    undefined,
+  );
+  const encryptionKeys = read('ENCRYPTION_KEY', parseKeys, []);
+  if (databaseUrl && encryptionKeys.length === 0 && !env.ENCRYPTION_KEY?.trim()) {
+    mistakes.push(
+      'ENCRYPTION_KEY: required with DATABASE_URL; make one with `openssl rand -hex 32` and keep it safe',
+    );
+  }
+
+  const config: Config = {
+    host,
+    port,
+    publicUrl: read('PUBLIC_URL', parsePublicUrl(host, port), ''),
+    dataDir: resolve(text('DATA_DIR')),
+    databaseUrl,
+    redisUrl: read('REDIS_URL', (value) => parseUrl(value, ['redis:', 'rediss:']), undefined),
+    encryptionKeys,
+    trustProxy: read('TRUST_PROXY', parseProxies, false),
+    outboundAllowedCidrs: read('OUTBOUND_ALLOWED_CIDRS', (value) => list(value).map(parseCidr), []),
+    logLevel: read('LOG_LEVEL', parseLogLevel, 'info'),
+  };
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  return config;
+}
+
+function fallbackOf(name: Name): string {
+  return name === 'PUBLIC_URL' ? '' : (settings.find((setting) => setting.name === name)?.fallback ?? '');
+}
+
+function list(value: string): string[] {
+  return value
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean);
+}
+
+function parsePort(value: string): number {
+  if (!/^\d{1,5}$/.test(value) || Number(value) > 65535)
+    throw new Error(`"${value}" is not a port; use 0 to 65535`);
+  return Number(value);
+}
+
+function parseUrl(value: string, protocols: string[]): string | undefined {
+  if (!value) return undefined;
+  const example = `${protocols[0]}//user:password@host/name`;
+  if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
+    throw new Error(`not a ${protocols[0]}// URL; it looks like ${example}`);
+  }
+  return value;
+}
+
+const parsePublicUrl = (host: string, port: number) => (value: string) => {
+  if (!value) return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (!url || !['http:', 'https:'].includes(url.protocol)) {
+    throw new Error(`"${value}" is not an http or https URL; it looks like https://verify.example.com`);
+  }
+  if (url.pathname !== '/' || url.search || url.hash || url.username) {
+    throw new Error(`"${value}" must be an origin alone, such as ${url.origin}`);
+  }
+  return url.origin;
+};
+
+function parseKeys(value: string): Buffer[] {
+  return list(value).map((part) => {
+    const key = Buffer.from(part, /^[0-9a-f]{64}$/i.test(part) ? 'hex' : 'base64');
+    if (key.length !== KEY_BYTES) {
+      throw new Error(
+        'each key is 32 bytes, as 64 hex digits or as base64; make one with `openssl rand -hex 32`',
+      );
+    }
+    return key;
+  });
+}
+
+function parseProxies(value: string): Config['trustProxy'] {
+  if (!value) return false;
+  if (/^\d{1,2}$/.test(value)) return Number(value) || false;
+  return list(value).map((part) => {
+    if (['loopback', 'linklocal', 'uniquelocal'].includes(part) || isIP(part) || ipaddr.isValidCIDR(part))
+      return part;
+    throw new Error(
+      `"${part}" is neither a number of proxies nor an address; use 1, or 10.0.0.5, or 10.0.0.0/8`,
+    );
+  });
+}
+
+function parseCidr(value: string): string {
+  if (!ipaddr.isValidCIDR(value)) throw new Error(`"${value}" is not a network; write it like 10.20.0.0/16`);
+  return value;
+}
+
+function parseLogLevel(value: string): string {
+  if (!LOG_LEVELS.includes(value))
+    throw new Error(`"${value}" is unknown; use one of ${LOG_LEVELS.join(', ')}`);
+  return value;
+}

@@ -1,0 +1,31 @@
+import { hmacBase64, hmacHex } from '../kernel/crypto.ts';
+
+const STANDARD_PREFIX = 'whsec_';
+
+/**
+ * The headers that sign a callback. `secrets` are newest first and not empty.
+ * `X-Webhook-Signature` holds one value, so it uses the oldest secret until that ends; its key is the secret's text
+ * as it stands. The Standard Webhooks headers carry one signature per secret; their key is the decoded part of a
+ * `whsec_` secret, else the text.
+ */
+export function signatureHeaders(
+  body: string,
+  eventId: string,
+  secrets: readonly string[],
+  now: Date,
+): Record<string, string> {
+  const timestamp = Math.floor(now.getTime() / 1_000);
+  const signed = `${eventId}.${timestamp}.${body}`;
+  const oldest = secrets.at(-1) ?? '';
+  return {
+    'x-webhook-signature': `sha256=${hmacHex(oldest, body)}`,
+    'webhook-id': eventId,
+    'webhook-timestamp': String(timestamp),
+    'webhook-signature': secrets.map((secret) => `v1,${hmacBase64(standardKey(secret), signed)}`).join(' '),
+  };
+}
+
+function standardKey(secret: string): Buffer {
+  if (!secret.startsWith(STANDARD_PREFIX)) return Buffer.from(secret);
+  return Buffer.from(secret.slice(STANDARD_PREFIX.length), 'base64');
+}

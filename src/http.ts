@@ -1,0 +1,147 @@
+import express from 'express';
+import type { ErrorRequestHandler, Express, Request, RequestHandler, Response, Router } from 'express';
+import helmet from 'helmet';
+import type { Config } from './config.ts';
+import { AppError } from './kernel/errors.ts';
+import type { ErrorCode } from './kernel/errors.ts';
+import { newId } from './kernel/id.ts';
+import type { Log } from './kernel/log.ts';
+import { errorPage } from './web/error.tsx';
+
+/** A router and where it hangs; `pages` answer errors in HTML. */
+export type Door = { path: string; router: Router; pages?: boolean };
+
+const STATUS: Record<ErrorCode, number> = {
+  invalid: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  conflict: 409,
+  idempotency_key_reused: 409,
+  gone: 410,
+  too_large: 413,
+  unsupported_media_type: 415,
+  unavailable: 503,
+};
+
+/** The whole HTTP side: middleware in order, the doors, then what answers when nothing else did. */
+export function createApp(options: { config: Config; log: Log; doors: Door[] }): Express {
+  const { config, log, doors } = options;
+  const app = express();
+  app.disable('x-powered-by');
+  // Answers are private and change; hashing each of them for a cache would be wasted.
+  app.set('etag', false);
+  app.set('trust proxy', config.trustProxy);
+  app.set('query parser', 'simple');
+  app.use(requestLog(log));
+  app.use(security(config.publicUrl.startsWith('https:')));
+  for (const { path, router } of doors) app.use(path, router);
+  app.use(notFound);
+  app.use(answerError(log, doors));
+  return app;
+}
+
+/** The id that a request's log lines and its error answer share. */
+export function requestIdOf(res: Response): string {
+  return res.getHeader('x-request-id') as string;
+}
+
+function requestLog(log: Log): RequestHandler {
+  return (req, res, next) => {
+    const start = performance.now();
+    const requestId = newId();
+    res.setHeader('X-Request-Id', requestId);
+    res.setHeader('Cache-Control', 'no-store');
+    // The path only: a query string may hold the token of a link.
+    const path = req.path;
+    res.on('finish', () => {
+      if (path === '/healthz' || path === '/readyz') return;
+      const duration_ms = Math.round(performance.now() - start);
+      log.info(
+        { request_id: requestId, method: req.method, path, status: res.statusCode, duration_ms },
+        'request',
+      );
+    });
+    next();
+  };
+}
+
+function security(https: boolean): RequestHandler {
+  return helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+      },
+    },
+    strictTransportSecurity: https,
+    frameguard: { action: 'deny' },
+    referrerPolicy: { policy: 'no-referrer' },
+  });
+}
+
+const notFound: RequestHandler = (req) => {
+  throw new AppError('not_found', `There is nothing at ${req.path.slice(0, 200)}`);
+};
+
+function answerError(log: Log, doors: Door[]): ErrorRequestHandler {
+  return (error: unknown, req, res, next) => {
+    if (res.headersSent) return next(error);
+    const known = expected(error);
+    const requestId = requestIdOf(res);
+    if (!known) log.error({ err: error, request_id: requestId, path: req.path }, 'a request failed');
+    const status = known ? STATUS[known.code] : 500;
+    const message = known?.message ?? unexpectedMessage(req);
+    if (wantsPage(req, doors)) {
+      res
+        .status(status)
+        .type('html')
+        .send(errorPage({ status, message: known?.message, requestId }));
+      return;
+    }
+    const field = known?.field === undefined ? {} : { field: known.field };
+    res
+      .status(status)
+      .json({ error: message, code: known?.code ?? 'internal', ...field, request_id: requestId });
+  };
+}
+
+/** An AppError, or what Express and its parsers throw, or a store that is away, as one. */
+function expected(error: unknown): AppError | undefined {
+  if (error instanceof AppError) return error;
+  const { status, type, code } = (error ?? {}) as { status?: number; type?: string; code?: string };
+  if (type === 'entity.too.large') return new AppError('too_large', 'The request body is too large');
+  if (type === 'encoding.unsupported')
+    return new AppError('unsupported_media_type', 'Compressed bodies are not accepted');
+  if (status !== undefined && status >= 400 && status < 500)
+    return new AppError('invalid', 'The request is malformed');
+  if (isStoreAway(code, error))
+    return new AppError('unavailable', 'The database is not available; try again');
+  return undefined;
+}
+
+/** Connection failures of pg: the caller should try again, nothing was decided. */
+function isStoreAway(code: string | undefined, error: unknown): boolean {
+  if (code !== undefined && /^(ECONN|ENOENT$|EPIPE$|08|57P0)/.test(code)) return true;
+  return (
+    error instanceof Error &&
+    /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)
+  );
+}
+
+/** The documented sentence for a create that fails on our side, else a general one. */
+function unexpectedMessage(req: Request): string {
+  return req.method === 'POST' && req.originalUrl === '/api/v1/challenges'
+    ? 'Failed to create challenge'
+    : 'Internal error';
+}
+
+function wantsPage(req: Request, doors: Door[]): boolean {
+  return doors.some((door) => door.pages && req.originalUrl.startsWith(`${door.path}/`));
+}

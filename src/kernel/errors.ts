@@ -1,0 +1,31 @@
+/** What can be wrong with a request, in words a program can branch on; http.ts maps each to a status. */
+export type ErrorCode =
+  | 'invalid'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'conflict'
+  | 'idempotency_key_reused'
+  | 'gone'
+  | 'too_large'
+  | 'unsupported_media_type'
+  | 'unavailable';
+
+/** An expected failure: the message is shown to the caller, `field` names the input that caused it. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly field: string | undefined;
+
+  constructor(code: ErrorCode, message: string, field?: string) {
+    super(message);
+    this.name = 'AppError';
+    this.code = code;
+    this.field = field;
+  }
+}
+
+/** Shorthand for the commonest AppError: bad input in a named field. */
+export function invalid(message: string, field?: string): AppError {
+  return new AppError('invalid', message, field);
+}

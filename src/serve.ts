@@ -1,0 +1,160 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { challengeRoutes } from './api/challenges.ts';
+import { opsRoutes } from './api/ops.ts';
+import { webhookRoutes } from './api/webhooks.ts';
+import { expireDue } from './challenges/expire.ts';
+import { forgetIdempotencyKeys } from './challenges/store.ts';
+import type { Config } from './config.ts';
+import { migrate } from './db/migrate.ts';
+import { openStore } from './db/open.ts';
+import type { Store } from './db/open.ts';
+import { deliver } from './deliveries/deliver.ts';
+import { createRelay } from './deliveries/relay.ts';
+import { createApp } from './http.ts';
+import type { Door } from './http.ts';
+import { hmacHex } from './kernel/crypto.ts';
+import { every } from './kernel/every.ts';
+import { createLog, rateLimited } from './kernel/log.ts';
+import type { Log } from './kernel/log.ts';
+import { handleWebhook, sweepInbox } from './providers/inbox.ts';
+import { reconcileSessions } from './providers/reconcile.ts';
+import { createJobs } from './queue.ts';
+import { prepareFirstStart } from './tenants/first-start.ts';
+import { createReach } from './reach.ts';
+import { createBrowsers } from './verify/browser.ts';
+import { verifyRoutes } from './verify/routes.ts';
+import { assetRoutes } from './web/assets.ts';
+
+export type Role = 'all' | 'api' | 'worker';
+export type Running = {
+  /** where it listens; undefined for a worker */
+  url: string | undefined;
+  /** the first integration's key and secret, on the very first start only */
+  firstStart: { apiKey: string; secret: string } | undefined;
+  stateDir: string | undefined;
+  /** Drains and closes everything, in reverse order of opening. */
+  close(): Promise<void>;
+};
+
+const CALLBACKS_AT_ONCE = 50;
+const WEBHOOKS_AT_ONCE = 10;
+const SWEEP_MS = 1_000;
+const RECONCILE_MS = 10_000;
+const TIDY_MS = 3_600_000;
+const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
+/** Requests under way get this long when the server stops. */
+const DRAIN_MS = 10_000;
+
+/** The composition root: builds everything once, migrates, starts what the role asks for. */
+export async function serve(
+  config: Config,
+  role: Role = 'all',
+  log: Log = createLog(config.logLevel),
+): Promise<Running> {
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    const store = await openStore(
+      config,
+      rateLimited((error) => log.warn({ err: error }, 'a database connection broke')),
+    );
+    closers.push(() => store.close());
+    await migrate(store.connection);
+    const firstStart = await prepareFirstStart(store.db, store.sealer);
+    const server = role === 'worker' ? undefined : await listen(config);
+    if (server) closers.push(() => stopServer(server));
+    const publicUrl = server ? config.publicUrl.replace(/:0$/, `:${portOf(server)}`) : config.publicUrl;
+
+    const now = () => new Date();
+    const { outbound, reachOf, checkCallbackUrl } = createReach(config, store.bundled);
+    closers.push(() => outbound.close());
+    const jobs = createJobs({ redisUrl: config.redisUrl, connection: store.connection, log });
+    closers.push(() => jobs.close());
+    const relay = createRelay({ db: store.db, jobs, now, log });
+    closers.push(() => relay.close());
+    const { db, sealer } = store;
+    const browsers = createBrowsers({ key: cookieKey(store), secure: publicUrl.startsWith('https:'), now });
+    const deps = {
+      ...{ db, sealer, jobs, relay, outbound, reachOf, checkCallbackUrl, browsers, publicUrl, now, log },
+      wake: relay.wake,
+    };
+
+    if (server)
+      server.on('request', createApp({ config: { ...config, publicUrl }, log, doors: doorsOf(deps) }));
+    if (role !== 'api') closers.push(startWork(deps));
+    return {
+      url: server && `http://${config.host}:${portOf(server)}`,
+      firstStart,
+      stateDir: store.stateDir,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+type Deps = Parameters<typeof deliver>[0] &
+  Parameters<typeof verifyRoutes>[0] &
+  Parameters<typeof challengeRoutes>[0] & { relay: ReturnType<typeof createRelay> };
+
+function doorsOf(deps: Deps): Door[] {
+  return [
+    { path: '/api/v1/challenges', router: challengeRoutes(deps) },
+    { path: '/webhooks', router: webhookRoutes(deps) },
+    { path: '/challenge', router: verifyRoutes(deps), pages: true },
+    { path: '/assets', router: assetRoutes() },
+    { path: '/', router: opsRoutes(deps) },
+  ];
+}
+
+/** Queue workers, and the timers that find what no job carries. Timers, not queue jobs: they must outlive a wiped queue. */
+function startWork(deps: Deps): () => Promise<void> {
+  const { jobs, relay, db, now, log } = deps;
+  jobs.work('callbacks', CALLBACKS_AT_ONCE, (id) => deliver(deps, id));
+  jobs.work('inbox', WEBHOOKS_AT_ONCE, (id) => handleWebhook(deps, id));
+  const report = rateLimited((error) => log.warn({ err: error }, 'a sweep failed; it will run again'));
+  const sweeps = [
+    every(SWEEP_MS, () => expireDue(deps), report),
+    every(SWEEP_MS, () => relay.sweep(), report),
+    every(SWEEP_MS, () => sweepInbox(deps), report),
+    every(RECONCILE_MS, () => reconcileSessions(deps), report),
+    every(TIDY_MS, () => forgetIdempotencyKeys(db, new Date(now().getTime() - IDEMPOTENCY_KEPT_MS)), report),
+  ];
+  return async () => {
+    await Promise.all(sweeps.map((stop) => stop()));
+  };
+}
+
+/** A key for cookies alone, so that nothing signed elsewhere passes as one. */
+function cookieKey({ signingKey }: Store): string {
+  return hmacHex(signingKey, 'browser cookies');
+}
+
+function listen({ host, port }: Config): Promise<Server> {
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const cure =
+        error.code === 'EADDRINUSE' ? `port ${port} is taken; stop what uses it or set PORT` : error.message;
+      reject(new Error(`cannot listen on ${host}:${port}: ${cure}`));
+    });
+    server.listen(port, host, () => resolve(server));
+  });
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
+}
+
+async function stopServer(server: Server): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  await closed;
+  clearTimeout(timer);
+}

@@ -1,0 +1,46 @@
+import type { Db } from '../db/database.ts';
+import { newToken, newWebhookSecret, sha256 } from '../kernel/crypto.ts';
+import type { Sealer } from '../kernel/crypto.ts';
+import { newId } from '../kernel/id.ts';
+import { insertCallbackSecret, insertIntegration, insertKey } from './store.ts';
+import type { Mode } from './store.ts';
+
+/** How much of a key is kept readable: enough to tell keys apart, far too little to guess one. */
+const PREFIX_LENGTH = 12;
+
+/** A new API key for the mode, its hash as stored, and the prefix people may see. */
+export function newApiKey(mode: Mode): { key: string; key_hash: string; key_prefix: string } {
+  const key = `cs_${mode}_${newToken()}`;
+  return { key, key_hash: sha256(key), key_prefix: key.slice(0, PREFIX_LENGTH) };
+}
+
+/** Where a callback secret belongs, so that a sealed value copied to another row does not open. */
+export function callbackSecretContext(secretId: string): string {
+  return `callback_secrets:${secretId}`;
+}
+
+/** Creates a webhook integration with its first key and a callback secret (generated unless given); both are shown only here. */
+export async function createIntegration(
+  db: Db,
+  sealer: Sealer,
+  wish: {
+    tenant_id: string;
+    name: string;
+    mode: Mode;
+    callback_url: string | null;
+    secret?: string | undefined;
+  },
+): Promise<{ integrationId: string; apiKey: string; secret: string }> {
+  const { secret = newWebhookSecret(), ...integration } = wish;
+  const integrationId = await insertIntegration(db, integration);
+  const { key, ...stored } = newApiKey(integration.mode);
+  await insertKey(db, { integration_id: integrationId, ...stored });
+  const secretId = newId();
+  await insertCallbackSecret(
+    db,
+    integrationId,
+    secretId,
+    sealer.seal(secret, callbackSecretContext(secretId)),
+  );
+  return { integrationId, apiKey: key, secret };
+}

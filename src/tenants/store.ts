@@ -1,0 +1,178 @@
+import { sql } from 'kysely';
+import type { Selectable } from 'kysely';
+import type { Db } from '../db/database.ts';
+import type { Integrations } from '../generated/database.ts';
+import { newId } from '../kernel/id.ts';
+
+export type Mode = 'test' | 'live';
+/** Who is asking: the integration behind an API key, and what its tenant has decided. */
+export type Caller = {
+  tenant_id: string;
+  integration_id: string;
+  mode: Mode;
+  key_prefix: string;
+  valid_until: Date | null;
+  callback_url: string | null;
+  default_expiry_minutes: number | null;
+  /** the provider set up for this mode, if any */
+  provider: string | null;
+};
+
+/** Any number, the same in every process. */
+const FIRST_START_LOCK = 7_230_452;
+
+/** The caller behind the hash of an API key, whether the key is still valid or not. */
+export function findCaller(db: Db, keyHash: string): Promise<Caller | undefined> {
+  return db
+    .selectFrom('api_keys')
+    .innerJoin('integrations', 'integrations.id', 'api_keys.integration_id')
+    .innerJoin('tenants', 'tenants.id', 'integrations.tenant_id')
+    .select((eb) => [
+      'integrations.tenant_id',
+      'integrations.id as integration_id',
+      'integrations.mode',
+      'integrations.callback_url',
+      'api_keys.key_prefix',
+      'api_keys.valid_until',
+      'tenants.default_expiry_minutes',
+      eb
+        .selectFrom('provider_accounts')
+        .select('provider')
+        .whereRef('provider_accounts.tenant_id', '=', 'integrations.tenant_id')
+        .whereRef('provider_accounts.mode', '=', 'integrations.mode')
+        .orderBy('created_at')
+        .limit(1)
+        .as('provider'),
+    ])
+    .where('key_hash', '=', keyHash)
+    .executeTakeFirst();
+}
+
+/** Lets one process at a time look whether there is a tenant yet; until the transaction ends. */
+export async function lockFirstStart(tx: Db): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${FIRST_START_LOCK})`.execute(tx);
+}
+
+/** The oldest tenant: the one that commands mean when none is named. */
+export function findFirstTenant(db: Db) {
+  return db.selectFrom('tenants').selectAll().orderBy('created_at').orderBy('id').executeTakeFirst();
+}
+
+/** Adds a tenant and returns its id. */
+export async function insertTenant(db: Db, name: string): Promise<string> {
+  const id = newId();
+  await db.insertInto('tenants').values({ id, name }).execute();
+  return id;
+}
+
+/** Sets the tenant's expiry window in minutes; null returns to the server's default. */
+export async function setDefaultExpiry(db: Db, tenantId: string, minutes: number | null): Promise<void> {
+  await db
+    .updateTable('tenants')
+    .set({ default_expiry_minutes: minutes })
+    .where('id', '=', tenantId)
+    .execute();
+}
+
+/** Adds a webhook integration and returns its id. */
+export async function insertIntegration(
+  db: Db,
+  integration: { tenant_id: string; name: string; mode: Mode; callback_url: string | null },
+): Promise<string> {
+  const id = newId();
+  await db
+    .insertInto('integrations')
+    .values({ id, ...integration })
+    .execute();
+  return id;
+}
+
+/** All integrations of a tenant, oldest first, with the prefixes of their valid keys. */
+export function listIntegrations(db: Db, tenantId: string, now: Date) {
+  return db
+    .selectFrom('integrations')
+    .leftJoin('api_keys', (join) =>
+      join
+        .onRef('api_keys.integration_id', '=', 'integrations.id')
+        .on((eb) => eb.or([eb('valid_until', 'is', null), eb('valid_until', '>', now)])),
+    )
+    .select((eb) => [
+      'integrations.id',
+      'integrations.name',
+      'integrations.mode',
+      'integrations.callback_url',
+      'integrations.created_at',
+      eb
+        .fn<string[]>('array_remove', [eb.fn.agg('array_agg', ['key_prefix']), eb.val(null)])
+        .as('key_prefixes'),
+    ])
+    .where('tenant_id', '=', tenantId)
+    .groupBy('integrations.id')
+    .orderBy('integrations.id')
+    .execute();
+}
+
+/** The integration with this id or, within the tenant, this name. */
+export async function findIntegration(
+  db: Db,
+  tenantId: string,
+  idOrName: string,
+): Promise<Selectable<Integrations> | undefined> {
+  const rows = await db
+    .selectFrom('integrations')
+    .selectAll()
+    .where('tenant_id', '=', tenantId)
+    .orderBy('id')
+    .execute();
+  return rows.find((row) => row.id === idOrName) ?? rows.find((row) => row.name === idOrName);
+}
+
+/** Stores the hash of a new API key. */
+export async function insertKey(
+  db: Db,
+  key: { integration_id: string; key_hash: string; key_prefix: string },
+): Promise<void> {
+  await db
+    .insertInto('api_keys')
+    .values({ id: newId(), ...key })
+    .execute();
+}
+
+/** Lets the integration's valid keys (or the one with this prefix) end at `until`, unless they end sooner; returns their prefixes. */
+export async function endKeys(
+  db: Db,
+  integrationId: string,
+  until: Date,
+  prefix?: string,
+): Promise<string[]> {
+  const rows = await db
+    .updateTable('api_keys')
+    .set({ valid_until: until })
+    .where('integration_id', '=', integrationId)
+    .where((eb) => eb.or([eb('valid_until', 'is', null), eb('valid_until', '>', until)]))
+    .$if(prefix !== undefined, (q) => q.where('key_prefix', '=', prefix!))
+    .returning('key_prefix')
+    .execute();
+  return rows.map((row) => row.key_prefix);
+}
+
+/** Stores a sealed callback secret. */
+export async function insertCallbackSecret(
+  db: Db,
+  integrationId: string,
+  id: string,
+  sealed: string,
+): Promise<void> {
+  await db.insertInto('callback_secrets').values({ id, integration_id: integrationId, sealed }).execute();
+}
+
+/** The integration's callback secrets valid at `now`, newest first. */
+export function findCallbackSecrets(db: Db, integrationId: string, now: Date) {
+  return db
+    .selectFrom('callback_secrets')
+    .select(['id', 'sealed'])
+    .where('integration_id', '=', integrationId)
+    .where((eb) => eb.or([eb('valid_until', 'is', null), eb('valid_until', '>', now)]))
+    .orderBy('id', 'desc')
+    .execute();
+}

@@ -1,0 +1,165 @@
+import type { ComponentChildren } from 'preact';
+import type { Challenge } from '../challenges/challenge.ts';
+import { INCIDENT_REPORTED } from '../challenges/settle.ts';
+import { page } from '../web/layout.tsx';
+
+/** What the person is asked, before anything happens. */
+export function startPage(
+  challenge: Challenge,
+  { token, label, now }: { token: string; label: string; now: Date },
+): string {
+  return page(
+    'Confirm that it is you',
+    <>
+      <TestBadge challenge={challenge} />
+      <h1>Confirm that it is you</h1>
+      <p>Somebody asks for proof that they are dealing with you. Go on only if you know why.</p>
+      <Facts challenge={challenge} now={now} />
+      <form method="post" action={`/challenge/start/${challenge.id}`}>
+        <input type="hidden" name="token" value={token} />
+        <button type="submit">{`Continue with ${label}`}</button>
+      </form>
+      <p class="quiet">
+        If you did not expect this, close the page and tell your help desk. Nothing happens until you
+        continue.
+      </p>
+    </>,
+  );
+}
+
+/** Between our page and the provider's: says where the person is going. */
+export function continuePage({ url, label }: { url: string; label: string }): string {
+  return page(
+    `Taking you to ${label}`,
+    <>
+      <h1>{`Taking you to ${label}`}</h1>
+      <p>{`You will show your document and your face to ${label} and then come back here.`}</p>
+      <p>
+        <a href={url} rel="noreferrer">{`Continue at ${new URL(url).host}`}</a>
+      </p>
+    </>,
+  );
+}
+
+/** Test mode without a provider: the developer plays the person. */
+export function sandboxPage(challenge: Challenge, now: Date): string {
+  return page(
+    'Sandbox',
+    <>
+      <TestBadge challenge={challenge} />
+      <h1>What should the person do?</h1>
+      <p>No identity provider is set up for test mode, so you decide how this challenge ends.</p>
+      <Facts challenge={challenge} now={now} />
+      <Choice challenge={challenge} decision="approve" label="Approve" />
+      <Choice challenge={challenge} decision="decline" label="Decline" className="secondary" />
+      <Choice
+        challenge={challenge}
+        decision="report"
+        label="Report incident: this wasn’t me"
+        className="danger"
+      />
+    </>,
+  );
+}
+
+/** How it ended, or that it has not ended yet. */
+export function resultPage(challenge: Challenge): string {
+  const { title, text } = outcomeOf(challenge);
+  return page(
+    title,
+    <>
+      <TestBadge challenge={challenge} />
+      <h1>{title}</h1>
+      <p role="status">{text}</p>
+      <p class="quiet">
+        Reference: <code>{challenge.id}</code>
+      </p>
+    </>,
+  );
+}
+
+function outcomeOf(challenge: Challenge): { title: string; text: string } {
+  const requester = challenge.requester_id;
+  switch (challenge.status) {
+    case 'verified':
+      return {
+        title: 'Identity verified',
+        text: `Thank you. ${requester} has been told that it is you. You can close this page.`,
+      };
+    case 'expired':
+      return {
+        title: 'This request has expired',
+        text: 'The time for it is over. If you still need it, ask for a new link.',
+      };
+    case 'failed':
+      return failureOf(challenge.failure_reason, requester);
+    default:
+      return {
+        title: 'Waiting for the result',
+        text: 'This page shows it as soon as it is there. You need not reload it.',
+      };
+  }
+}
+
+function failureOf(reason: string | null, requester: string): { title: string; text: string } {
+  if (reason === INCIDENT_REPORTED) {
+    return {
+      title: 'Incident reported',
+      text: `Thank you. ${requester} has been told that this was not you.`,
+    };
+  }
+  if (reason === 'canceled')
+    return { title: 'This request was canceled', text: `${requester} no longer needs it.` };
+  return {
+    title: 'Identity not verified',
+    text: `${requester} has been told. If you think this is wrong, contact your help desk.`,
+  };
+}
+
+function Facts({ challenge, now }: { challenge: Challenge; now: Date }) {
+  const minutes = Math.max(1, Math.round((challenge.expires_at.getTime() - now.getTime()) / 60_000));
+  const deadline = challenge.expires_at.toISOString();
+  return (
+    <dl>
+      <Fact name="Who asks">{challenge.requester_id}</Fact>
+      {challenge.context ? <Fact name="Why">{challenge.context}</Fact> : null}
+      <Fact name="Who should answer">{challenge.target_user_email ?? challenge.target_user_id}</Fact>
+      <Fact name="Until">
+        <time
+          dateTime={deadline}
+        >{`${deadline.slice(0, 16).replace('T', ' ')} UTC (${howLong(minutes)})`}</time>
+      </Fact>
+    </dl>
+  );
+}
+
+function howLong(minutes: number): string {
+  if (minutes < 120) return minutes === 1 ? '1 minute left' : `${minutes} minutes left`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} hours left` : `${Math.round(hours / 24)} days left`;
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </>
+  );
+}
+
+type ChoiceProps = { challenge: Challenge; decision: string; label: string; className?: string };
+
+function Choice({ challenge, decision, label, className = '' }: ChoiceProps) {
+  return (
+    <form method="post" action={`/challenge/${challenge.id}/sandbox`}>
+      <button type="submit" name="decision" value={decision} class={className}>
+        {label}
+      </button>
+    </form>
+  );
+}
+
+function TestBadge({ challenge }: { challenge: Challenge }) {
+  return challenge.mode === 'test' ? <span class="badge">Test mode</span> : null;
+}

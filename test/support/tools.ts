@@ -1,0 +1,42 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+/** What tests run besides Node: any of the commands will do, and the Debian package that brings one. */
+const TOOLS = {
+  redis: { commands: ['redis-server', 'valkey-server'], package: 'redis-server' },
+  browser: { commands: ['chromium', 'google-chrome', 'chromium-browser'], package: 'chromium' },
+} as const;
+
+export type Tool = keyof typeof TOOLS;
+
+/** The command for a tool; throws with the cure when it is not installed. */
+export function commandFor(tool: Tool): string {
+  const found = find(tool);
+  if (!found) throw new Error(`tests need ${TOOLS[tool].commands.join(' or ')} on the PATH`);
+  return found;
+}
+
+/** Installs with apt what is missing, where that is possible; else stops and says exactly what to install. */
+export function requireTools(): void {
+  const missing = (Object.keys(TOOLS) as Tool[]).filter((tool) => !find(tool));
+  if (missing.length === 0) return;
+  const packages = missing.map((tool) => TOOLS[tool].package);
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    throw new Error(
+      `tests need ${packages.join(' and ')}; install them, for example: sudo apt-get install ${packages.join(' ')}`,
+    );
+  }
+  console.log(`installing ${packages.join(' and ')} with apt-get …`);
+  const apt = (...args: string[]) =>
+    spawnSync('apt-get', args, {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    });
+  apt('update', '-q');
+  apt('install', '-y', '-q', '--no-install-recommends', ...packages);
+  for (const tool of missing) commandFor(tool);
+}
+
+function find(tool: Tool): string | undefined {
+  return TOOLS[tool].commands.find((command) => spawnSync('which', [command]).status === 0);
+}

@@ -2,7 +2,7 @@
  * Makes src/generated: row types from the migrated database, API types from openapi.yaml.
  * With --check it compares instead and fails on drift.
  */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,9 +75,11 @@ async function makeApiTypes(file: string): Promise<void> {
   ]);
 }
 
+/** Quiet unless it fails: kysely-codegen warns about the project's own TypeScript and then does the right thing. */
 function run(command: string, args: string[]): void {
-  execFileSync(command, args, {
-    stdio: ['ignore', 'ignore', 'inherit'],
+  const { status, stderr } = spawnSync(command, args, {
+    encoding: 'utf8',
     env: { ...process.env, PATH: `node_modules/.bin:${process.env.PATH}` },
   });
+  if (status !== 0) throw new Error(`${command} failed:\n${stderr}`);
 }

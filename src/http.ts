@@ -83,6 +83,9 @@ function security(https: boolean): RequestHandler {
     strictTransportSecurity: https,
     frameguard: { action: 'deny' },
     referrerPolicy: { policy: 'no-referrer' },
+    // For browsers and plug-ins that are gone, or implied by what is above.
+    ...{ dnsPrefetchControl: false, downloadOptions: false, originAgentCluster: false },
+    ...{ permittedCrossDomainPolicies: false, xssProtection: false },
   });
 }
 

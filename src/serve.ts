@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { challengeRoutes } from './api/challenges.ts';
 import { opsRoutes } from './api/ops.ts';
 import { webhookRoutes } from './api/webhooks.ts';
+import { createBatches } from './challenges/batches.ts';
 import { expireDue } from './challenges/expire.ts';
 import { forgetIdempotencyKeys } from './challenges/store.ts';
 import type { Config } from './config.ts';
@@ -77,9 +78,23 @@ export async function serve(
     const relay = createRelay({ db: store.db, jobs, now, log });
     closers.push(() => relay.close());
     const { db, sealer } = store;
+    const batches = createBatches(db);
     const browsers = createBrowsers({ key: cookieKey(store), secure: publicUrl.startsWith('https:'), now });
     const deps = {
-      ...{ db, sealer, jobs, relay, outbound, reachOf, checkCallbackUrl, browsers, publicUrl, now, log },
+      ...{
+        db,
+        batches,
+        sealer,
+        jobs,
+        relay,
+        outbound,
+        reachOf,
+        checkCallbackUrl,
+        browsers,
+        publicUrl,
+        now,
+        log,
+      },
       wake: relay.wake,
     };
 

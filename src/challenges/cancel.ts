@@ -1,16 +1,16 @@
 import { AppError } from '../kernel/errors.ts';
 import { asOf } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
+import type { Batches } from './batches.ts';
 import { settle } from './settle.ts';
 import type { SettleDeps } from './settle.ts';
-import { findChallenge } from './store.ts';
 import type { Scope } from './store.ts';
 
 const CANCELED = 'canceled';
 
 /** Ends an open challenge as failed with reason `canceled`; again: the same answer; 404 if it is not the caller's, 409 if it ended otherwise. */
 export async function cancelChallenge(
-  deps: SettleDeps,
+  deps: SettleDeps & { batches: Batches },
   id: string,
   scope: Scope,
   actor: string,
@@ -30,11 +30,11 @@ export async function cancelChallenge(
 
 /** The caller's challenge with this id, or a 404 that does not tell whether it exists for somebody else. */
 export async function getChallenge(
-  { db }: Pick<SettleDeps, 'db'>,
+  { batches }: { batches: Batches },
   id: string,
   scope: Scope,
 ): Promise<Challenge> {
-  const challenge = await findChallenge(db, id, scope);
+  const challenge = await batches.find({ id, scope });
   if (!challenge) throw new AppError('not_found', 'Challenge not found');
   return challenge;
 }

@@ -9,10 +9,12 @@ import type { Caller } from '../tenants/store.ts';
 import { expiryOf } from './challenge.ts';
 import type { CreateChallenge } from './input.ts';
 import { isoTime } from './present.ts';
-import { claimIdempotencyKey, findIdempotentAnswer, insertChallenge } from './store.ts';
+import type { Batches } from './batches.ts';
+import { claimIdempotencyKey, findIdempotentAnswer, insertChallenges } from './store.ts';
 
 export type CreateDeps = {
   db: Kysely<DB>;
+  batches: Batches;
   sealer: Sealer;
   publicUrl: string;
   now: () => Date;
@@ -33,7 +35,7 @@ export async function createChallenge(
   input: CreateChallenge,
 ): Promise<Created> {
   const { challenge, answer } = prepare(deps, caller, input);
-  await insertChallenge(deps.db, challenge, actorOf(caller));
+  await deps.batches.insert({ challenge, actor: actorOf(caller) });
   return answer;
 }
 
@@ -60,7 +62,7 @@ export async function createOnce(
   };
   return deps.db.transaction().execute(async (tx: Db) => {
     if (await claimIdempotencyKey(tx, claim)) {
-      await insertChallenge(tx, challenge, actorOf(caller));
+      await insertChallenges(tx, [{ challenge, actor: actorOf(caller) }]);
       return { answer, replayed: false };
     }
     const first = await findIdempotentAnswer(tx, integration_id, key);

@@ -146,7 +146,9 @@ function readMetadata(value: unknown): { [key: string]: string } {
       }
       const field = `metadata.${key}`;
       if (typeof text !== 'string') throw invalid(`${field} must be a string`, field);
-      return [key, readText(text, field, { max: MAX_METADATA_VALUE, multiline: true }) ?? ''];
+      readText(text, field, { max: MAX_METADATA_VALUE, multiline: true });
+      // Echoed as it came: unlike our own fields, it is not ours to trim.
+      return [key, text];
     }),
   );
 }

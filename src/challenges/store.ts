@@ -6,8 +6,37 @@ import { legalFrom } from './challenge.ts';
 import type { Challenge, Mode, Status } from './challenge.ts';
 import type { ListQuery } from './input.ts';
 
+/** What is known about a challenge when it is made; the rest has defaults. */
+const CREATED_COLUMNS = [
+  ...([
+    'id',
+    'tenant_id',
+    'integration_id',
+    'mode',
+    'status',
+    'target_user_id',
+    'target_user_email',
+  ] as const),
+  ...([
+    'requester_id',
+    'context',
+    'metadata',
+    'callback_url',
+    'provider',
+    'verification_token_hash',
+  ] as const),
+  ...(['created_at', 'expires_at'] as const),
+] as const;
+
 /** Whose challenges a query may touch: nothing outside is ever found. */
 export type Scope = { tenant_id: string; mode: Mode };
+/** A challenge to be inserted, and who asked for it. */
+export type NewChallenge = {
+  challenge: Pick<Insertable<Challenges>, (typeof CREATED_COLUMNS)[number]>;
+  actor: string;
+};
+/** One challenge that a caller wants to see. */
+export type Asked = { id: string; scope: Scope };
 /** One step in the life of a challenge. */
 export type Move = {
   id: string;
@@ -18,35 +47,35 @@ export type Move = {
   fields: Updateable<Challenges>;
 };
 
-/** Inserts a challenge and its first audit entry in one statement. */
-export async function insertChallenge(
-  db: Db,
-  challenge: Insertable<Challenges>,
-  actor: string,
-): Promise<void> {
-  await db
-    .with('created', (with_) => with_.insertInto('challenges').values(challenge).returning('id'))
-    .insertInto('audit_entries')
-    .values({
-      tenant_id: challenge.tenant_id,
-      challenge_id: challenge.id,
-      at: challenge.created_at,
-      actor,
-      action: 'created',
-      detail: null,
-    })
-    .execute();
+/** Inserts challenges, each with its first audit entry, in one statement. */
+export async function insertChallenges(db: Db, made: readonly NewChallenge[]): Promise<void> {
+  const columns = sql.join(CREATED_COLUMNS.map((column) => sql.ref(column)));
+  const rows = JSON.stringify(made.map(({ challenge }) => challenge));
+  const ids = made.map(({ challenge }) => challenge.id);
+  const actors = made.map(({ actor }) => actor);
+  await sql`
+    with created as (
+      insert into challenges (${columns})
+      select ${columns} from json_populate_recordset(null::challenges, ${rows})
+      returning tenant_id, id, created_at
+    )
+    insert into audit_entries (tenant_id, challenge_id, at, actor, action)
+    select tenant_id, id, created_at, actor, 'created'
+    from created join unnest(${ids}::uuid[], ${actors}::text[]) as by (id, actor) using (id)`.execute(db);
 }
 
-/** The caller's challenge with this id, if there is one. */
-export function findChallenge(db: Db, id: string, scope: Scope): Promise<Challenge | undefined> {
-  return db
-    .selectFrom('challenges')
-    .selectAll()
-    .where('id', '=', id)
-    .where('tenant_id', '=', scope.tenant_id)
-    .where('mode', '=', scope.mode)
-    .executeTakeFirst();
+/** The callers' challenges, in the order asked; undefined where the id is not the caller's. */
+export async function findChallenges(db: Db, asked: readonly Asked[]): Promise<(Challenge | undefined)[]> {
+  const { rows } = await sql<Challenge & { asked: string }>`
+    select asked.ordinality as asked, challenges.*
+    from unnest(
+      ${asked.map(({ id }) => id)}::uuid[],
+      ${asked.map(({ scope }) => scope.tenant_id)}::uuid[],
+      ${asked.map(({ scope }) => scope.mode)}::text[]
+    ) with ordinality as asked (id, tenant_id, mode)
+    join challenges using (id, tenant_id, mode)`.execute(db);
+  const found = new Map(rows.map(({ asked: position, ...challenge }) => [Number(position) - 1, challenge]));
+  return asked.map((_, index) => found.get(index));
 }
 
 /** The challenge with this id, whoever it belongs to: for those who hold the link or handle a provider's report. */

@@ -12,7 +12,8 @@ type Limits = { max: number; multiline?: boolean };
 export function readText(value: unknown, field: string, limits: Limits): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'string') throw invalid(`${field} must be a string`, field);
-  if (value.length > limits.max) throw invalid(`${field} must have at most ${limits.max} characters`, field);
+  if (isLonger(value, limits.max))
+    throw invalid(`${field} must have at most ${limits.max} characters`, field);
   if (LONE_SURROGATE.test(value))
     throw invalid(`${field} is not well-formed Unicode (a lone surrogate)`, field);
   if (CONTROL.test(value) || (!limits.multiline && LINE_BREAK.test(value))) {
@@ -21,4 +22,9 @@ export function readText(value: unknown, field: string, limits: Limits): string 
   if (BIDI.test(value))
     throw invalid(`${field} must not contain characters that change the writing direction`, field);
   return value.trim() || undefined;
+}
+
+/** Characters are Unicode code points, as in JSON Schema's maxLength: an emoji counts once. */
+function isLonger(value: string, max: number): boolean {
+  return value.length > max && [...value].length > max;
 }

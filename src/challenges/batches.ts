@@ -1,0 +1,24 @@
+import type { Db } from '../db/database.ts';
+import { batched } from '../kernel/batch.ts';
+import type { Challenge } from './challenge.ts';
+import { findChallenges, insertChallenges } from './store.ts';
+import type { Asked, NewChallenge } from './store.ts';
+
+/** The two hot statements, shared by requests that come at the same time. */
+export type Batches = {
+  insert: (made: NewChallenge) => Promise<void>;
+  find: (asked: Asked) => Promise<Challenge | undefined>;
+};
+
+const LIMITS = { atOnce: 2, maxItems: 50 };
+
+/** One of these per process. */
+export function createBatches(db: Db): Batches {
+  return {
+    insert: batched(async (made: NewChallenge[]) => {
+      await insertChallenges(db, made);
+      return made.map(() => undefined);
+    }, LIMITS),
+    find: batched((asked: Asked[]) => findChallenges(db, asked), LIMITS),
+  };
+}

@@ -3,7 +3,7 @@ import { hmacBase64, hmacHex } from '../kernel/crypto.ts';
 const STANDARD_PREFIX = 'whsec_';
 
 /**
- * The headers that sign a callback. `secrets` are newest first and not empty.
+ * The headers that sign a callback. `secrets` are newest first; throws when there is none.
  * `X-Webhook-Signature` holds one value, so it uses the oldest secret until that ends; its key is the secret's text
  * as it stands. The Standard Webhooks headers carry one signature per secret; their key is the decoded part of a
  * `whsec_` secret, else the text.
@@ -16,7 +16,9 @@ export function signatureHeaders(
 ): Record<string, string> {
   const timestamp = Math.floor(now.getTime() / 1_000);
   const signed = `${eventId}.${timestamp}.${body}`;
-  const oldest = secrets.at(-1) ?? '';
+  const oldest = secrets.at(-1);
+  // An empty key would sign just as well, and anybody could.
+  if (oldest === undefined) throw new Error('the integration has no valid callback secret');
   return {
     'x-webhook-signature': `sha256=${hmacHex(oldest, body)}`,
     'webhook-id': eventId,

@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import { signatureHeaders } from '../../src/deliveries/callback.ts';
+import { newId } from '../../src/kernel/id.ts';
+import { callbackSecretContext } from '../../src/tenants/keys.ts';
+import { insertCallbackSecret } from '../../src/tenants/store.ts';
+import { startServer } from '../support/server.ts';
+import type { TestServer } from '../support/server.ts';
+import { startSink } from '../support/sink.ts';
+import { until } from '../support/until.ts';
+import { verifyStandard, verifyWithNode, verifyWithPython } from '../support/verifiers.ts';
+
+const BODY = '{"event_type":"challenge.completed","note":"Zoë"}';
+const EVENT = '0198c0de-0000-7000-8000-000000000001';
+const AT = new Date(1_764_590_400_999);
+const PLAIN = 'your-webhook-secret';
+const PREFIXED = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD';
+
+// Computed apart from our code, once with Python's hmac and once with
+//   printf '%s' "$body" | openssl dgst -sha256 -hmac "$secret"
+//   printf '%s' "$event.1764590400.$body" | openssl dgst -sha256 -mac HMAC -macopt hexkey:$key -binary | base64
+const SEED = {
+  [PLAIN]: 'sha256=d1280a610282bd6c37734db91a0a094007355e397d62664410e027557c167cb6',
+  [PREFIXED]: 'sha256=2484e2cbeedaf4fd235627545af390a51850421f65979e768bf706759ca83524',
+};
+const STANDARD = {
+  [PLAIN]: 'v1,tMLou12MVxTlRElrUQx2BDyqp0OE5lrFSIIvnnpomNg=',
+  [PREFIXED]: 'v1,0jtjDP7ed3DMtMKEGtVcaBDVY6u6ArxBJsuqCduaMeg=',
+};
+
+describe('the signature headers', () => {
+  test.each([PLAIN, PREFIXED] as const)('of %s are these bytes', (secret) => {
+    expect(signatureHeaders(BODY, EVENT, [secret], AT)).toEqual({
+      'x-webhook-signature': SEED[secret],
+      'webhook-id': EVENT,
+      'webhook-timestamp': '1764590400',
+      'webhook-signature': STANDARD[secret],
+    });
+  });
+
+  test('with several secrets, every one signs; the one-value header stays with the oldest', () => {
+    const headers = signatureHeaders(BODY, EVENT, [PREFIXED, PLAIN], AT);
+    expect(headers['x-webhook-signature']).toBe(SEED[PLAIN]);
+    expect(headers['webhook-signature']).toBe(`${STANDARD[PREFIXED]} ${STANDARD[PLAIN]}`);
+  });
+
+  test('without a secret there is no signature that anybody could forge', () => {
+    expect(() => signatureHeaders(BODY, EVENT, [], AT)).toThrow('no valid callback secret');
+  });
+});
+
+describe('a real callback', () => {
+  let server: TestServer;
+  let sink: Awaited<ReturnType<typeof startSink>>;
+  let receiver: Awaited<ReturnType<typeof startReceiver>>;
+  beforeAll(async () => {
+    server = await startServer();
+    sink = await startSink();
+    receiver = await startReceiver(server.secret);
+  });
+  afterAll(async () => {
+    await server.close();
+    await sink.close();
+    await receiver.close();
+  });
+
+  async function settled(callback_url: string, apiKey = server.apiKey) {
+    const body = { callback_url, context: 'Zoë asks — ☃ "quoted"' };
+    const { challenge_id } = await server.create(body, apiKey);
+    await server.request
+      .post(`/api/v1/challenges/${challenge_id}/cancel`)
+      .set('X-API-Key', apiKey)
+      .expect(200);
+    return challenge_id;
+  }
+
+  test.each([
+    ['a secret of words', { secret: PLAIN }],
+    ['a whsec_ secret', { secret: PREFIXED }],
+    ['a generated secret', {}],
+  ])(
+    'signed with %s passes the Python sample, the Node sample and Standard Webhooks',
+    async (_, given: { secret?: string }) => {
+      const { apiKey, secret } = await server.integration(given);
+      const { body, headers } = await sink.waitFor(await settled(sink.url, apiKey));
+      const header = String(headers['x-webhook-signature']);
+      expect(verifyWithPython(body, header, secret)).toBe(true);
+      expect(verifyWithNode(body, header, secret)).toBe(true);
+      expect(verifyStandard(body, headers, secret)).toBe(true);
+
+      const changed = Buffer.concat([body, Buffer.from(' ')]);
+      expect(verifyWithPython(changed, header, secret)).toBe(false);
+      expect(verifyWithNode(changed, header, secret)).toBe(false);
+      expect(verifyStandard(changed, headers, secret)).toBe(false);
+      const other = `whsec_${randomBytes(24).toString('base64')}`;
+      expect(verifyWithPython(body, header, other)).toBe(false);
+      expect(verifyStandard(body, headers, other)).toBe(false);
+      expect(verifyStandard(body, headers, secret, Date.now() + 301_000)).toBe(false);
+    },
+  );
+
+  test('while a secret is being replaced, receivers with the old and with the new one both accept it', async () => {
+    const { integrationId, apiKey, secret: old } = await server.integration({ secret: PLAIN });
+    const id = newId();
+    const sealed = server.sealer.seal(PREFIXED, callbackSecretContext(id));
+    await insertCallbackSecret(server.db, integrationId, id, sealed);
+    const { body, headers } = await sink.waitFor(await settled(sink.url, apiKey));
+    expect(verifyWithNode(body, String(headers['x-webhook-signature']), old)).toBe(true);
+    expect(verifyStandard(body, headers, old)).toBe(true);
+    expect(verifyStandard(body, headers, PREFIXED)).toBe(true);
+  });
+
+  test('an Express receiver as in the contract takes it, and refuses it under another secret', async () => {
+    const accepted = await settled(`${receiver.url}/right`);
+    const refused = await settled(`${receiver.url}/wrong`);
+
+    await until(async () => (await attemptsOf(accepted)).length > 0, 'the first attempt');
+    expect(await attemptsOf(accepted)).toMatchObject([{ status: 'delivered', status_code: 200 }]);
+    expect(receiver.taken).toMatchObject([{ challenge_id: accepted, context: 'Zoë asks — ☃ "quoted"' }]);
+    await until(async () => (await attemptsOf(refused)).length > 0, 'the refused attempt');
+    expect(await attemptsOf(refused)).toMatchObject([{ status: 'pending', status_code: 401 }]);
+  });
+
+  function attemptsOf(challengeId: string) {
+    return server.db
+      .selectFrom('delivery_attempts')
+      .innerJoin('deliveries', 'deliveries.id', 'delivery_id')
+      .innerJoin('events', 'events.id', 'event_id')
+      .where('challenge_id', '=', challengeId)
+      .select(['deliveries.status', 'status_code'])
+      .execute();
+  }
+});
+
+/** The contract's Express sample; `/right` checks with the secret, `/wrong` with another one. */
+async function startReceiver(secret: string) {
+  const taken: unknown[] = [];
+  const takeWith = (key: string) => (req: express.Request, res: express.Response) => {
+    const payload = req.body as Buffer;
+    if (!verifyWithNode(payload, req.get('x-webhook-signature'), key)) {
+      return void res.status(401).json({ error: 'Invalid signature' });
+    }
+    taken.push(JSON.parse(payload.toString()));
+    res.json({ status: 'ok' });
+  };
+  const app = express();
+  app.post('/right', express.raw({ type: 'application/json' }), takeWith(secret));
+  app.post('/wrong', express.raw({ type: 'application/json' }), takeWith('another secret'));
+  const server = createServer(app);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    taken,
+    close() {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -129,9 +129,9 @@ function expected(error: unknown): AppError | undefined {
   return undefined;
 }
 
-/** Connection failures of pg: the caller should try again, nothing was decided. */
+/** Connection failures of pg, 53300 (too many connections) among them: the caller should try again, nothing was decided. */
 function isStoreAway(code: string | undefined, error: unknown): boolean {
-  if (code !== undefined && /^(ECONN|ENOENT$|EPIPE$|08|57P0)/.test(code)) return true;
+  if (code !== undefined && /^(ECONN|ENOENT$|EPIPE$|08|57P0|53300$)/.test(code)) return true;
   return (
     error instanceof Error &&
     /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)
@@ -140,7 +140,7 @@ function isStoreAway(code: string | undefined, error: unknown): boolean {
 
 /** The documented sentence for a create that fails on our side, else a general one. */
 function unexpectedMessage(req: Request): string {
-  return req.method === 'POST' && req.originalUrl === '/api/v1/challenges'
+  return req.method === 'POST' && /^\/api\/v1\/challenges\/?(\?|$)/i.test(req.originalUrl)
     ? 'Failed to create challenge'
     : 'Internal error';
 }

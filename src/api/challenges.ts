@@ -24,15 +24,14 @@ export function challengeRoutes(deps: CreateDeps & SettleDeps): Router {
   router.post('/', auth, ...jsonBody, async (req: Request, res: Response) => {
     const caller = callerOf(req);
     const key = parseIdempotencyKey(req.get('idempotency-key'));
-    const { input, warnings } = parseCreateChallenge(req.body);
+    const { input, warnings: ignored } = parseCreateChallenge(req.body);
+    const warnings = [...ignored, ...preflight(caller)];
     const { answer, replayed } =
       key === undefined
-        ? { answer: await createChallenge(deps, caller, input), replayed: false }
-        : await createOnce(deps, caller, input, key);
+        ? { answer: await createChallenge(deps, caller, input, warnings), replayed: false }
+        : await createOnce(deps, caller, input, key, warnings);
     if (replayed) res.set('Idempotency-Replayed', 'true');
-    const all = [...warnings, ...preflight(caller)];
-    res.status(201).location(`/api/v1/challenges/${answer.challenge_id}`);
-    res.json(all.length > 0 ? { ...answer, warnings: all } : answer);
+    res.status(201).location(`/api/v1/challenges/${answer.challenge_id}`).json(answer);
   });
 
   router.get('/', auth, async (req, res) => {

@@ -8,7 +8,8 @@ const MAX_BODY_BYTES = 64 * 1_024;
 /** Parses a JSON body of at most 64 KiB; anything else is a 4xx that says what is wrong. */
 export const jsonBody: RequestHandler[] = [
   (req, _res, next) => {
-    if (!req.is('application/json')) {
+    // null: there is no body, so that its type is not what is wrong.
+    if (req.is('application/json') === false) {
       throw new AppError('unsupported_media_type', 'Content-Type must be application/json');
     }
     next();

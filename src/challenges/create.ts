@@ -26,6 +26,8 @@ export type Created = {
   verification_url: string;
   status: 'initiated';
   expires_at: string;
+  /** what the caller should know although the challenge was created; left out when there is nothing */
+  warnings?: string[];
 };
 
 /** Creates a challenge: expiry, callback URL and provider are frozen now. */
@@ -33,8 +35,9 @@ export async function createChallenge(
   deps: CreateDeps,
   caller: Caller,
   input: CreateChallenge,
+  warnings: string[] = [],
 ): Promise<Created> {
-  const { challenge, answer } = prepare(deps, caller, input);
+  const { challenge, answer } = prepare(deps, caller, input, warnings);
   await deps.batches.insert({ challenge, actor: actorOf(caller) });
   return answer;
 }
@@ -48,8 +51,9 @@ export async function createOnce(
   caller: Caller,
   input: CreateChallenge,
   key: string,
+  warnings: string[] = [],
 ): Promise<{ answer: Created; replayed: boolean }> {
-  const { challenge, answer } = prepare(deps, caller, input);
+  const { challenge, answer } = prepare(deps, caller, input, warnings);
   const { integration_id } = caller;
   const request_hash = sha256(JSON.stringify(input));
   const context = `idempotency_keys:${integration_id}:${key}`;
@@ -85,7 +89,12 @@ export function actorOf(caller: Caller): string {
   return `api_key:${caller.key_prefix}`;
 }
 
-function prepare({ publicUrl, now, checkCallbackUrl }: CreateDeps, caller: Caller, input: CreateChallenge) {
+function prepare(
+  { publicUrl, now, checkCallbackUrl }: CreateDeps,
+  caller: Caller,
+  input: CreateChallenge,
+  warnings: string[],
+) {
   const { expiryMinutes, callback_url, ...asked } = input;
   if (callback_url) checkCallbackUrl(callback_url, caller.mode, 'callback_url');
   const created_at = now();
@@ -110,6 +119,7 @@ function prepare({ publicUrl, now, checkCallbackUrl }: CreateDeps, caller: Calle
     verification_url: `${publicUrl}/challenge/start/${id}?token=${token}`,
     status: 'initiated',
     expires_at: isoTime(expires_at),
+    ...(warnings.length > 0 ? { warnings } : {}),
   };
   return { challenge, answer };
 }

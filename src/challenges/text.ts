@@ -26,5 +26,5 @@ export function readText(value: unknown, field: string, limits: Limits): string 
 
 /** Characters are Unicode code points, as in JSON Schema's maxLength: an emoji counts once. */
 function isLonger(value: string, max: number): boolean {
-  return value.length > max && [...value].length > max;
+  return value.length > max && Array.from(value).length > max;
 }

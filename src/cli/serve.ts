@@ -43,20 +43,16 @@ function closeOnSignal(running: Running): void {
   }
 }
 
-function banner(config: Config, { url, firstStart, stateDir }: Running): string {
+function banner(config: Config, { url, publicUrl, firstStart, stateDir }: Running): string {
   const lines = [
     url ? `Countersign listens on ${url}` : 'Countersign works on the queue',
     stateDir ? `Database: bundled PostgreSQL, state in ${stateDir}` : 'Database: DATABASE_URL',
     `Queue: BullMQ on ${config.redisUrl ? 'Redis' : 'PostgreSQL'}`,
   ];
-  return `${[...lines, ...(firstStart ? firstSteps(url, firstStart) : [])].join('\n')}\n`;
+  return `${[...lines, ...(firstStart ? firstSteps(publicUrl, firstStart) : [])].join('\n')}\n`;
 }
 
-function firstSteps(
-  url: string | undefined,
-  { apiKey, secret }: { apiKey: string; secret: string },
-): string[] {
-  const base = url ?? 'http://127.0.0.1:3000';
+function firstSteps(base: string, { apiKey, secret }: { apiKey: string; secret: string }): string[] {
   return [
     '',
     'First start: a test-mode integration was made for you. Keep these; they are shown only now.',

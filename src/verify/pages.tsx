@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Challenge } from '../challenges/challenge.ts';
+import { DEFAULT_REQUESTER } from '../challenges/input.ts';
 import { INCIDENT_REPORTED } from '../challenges/settle.ts';
 import { page } from '../web/layout.tsx';
 
@@ -79,7 +80,7 @@ export function resultPage(challenge: Challenge): string {
 }
 
 function outcomeOf(challenge: Challenge): { title: string; text: string } {
-  const requester = challenge.requester_id;
+  const requester = requesterOf(challenge);
   switch (challenge.status) {
     case 'verified':
       return {
@@ -116,12 +117,17 @@ function failureOf(reason: string | null, requester: string): { title: string; t
   };
 }
 
+/** A caller that did not say who it is has the contract's default name, which tells people nothing. */
+function requesterOf({ requester_id }: Challenge): string {
+  return requester_id === DEFAULT_REQUESTER ? 'An automated system of your organization' : requester_id;
+}
+
 function Facts({ challenge, now }: { challenge: Challenge; now: Date }) {
   const minutes = Math.max(1, Math.round((challenge.expires_at.getTime() - now.getTime()) / 60_000));
   const deadline = challenge.expires_at.toISOString();
   return (
     <dl>
-      <Fact name="Who asks">{challenge.requester_id}</Fact>
+      <Fact name="Who asks">{requesterOf(challenge)}</Fact>
       {challenge.context ? <Fact name="Why">{challenge.context}</Fact> : null}
       <Fact name="Who should answer">{challenge.target_user_email ?? challenge.target_user_id}</Fact>
       <Fact name="Until">

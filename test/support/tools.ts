@@ -9,7 +9,7 @@ const TOOLS = {
 
 export type Tool = keyof typeof TOOLS;
 
-/** The command for a tool; throws with the cure when it is not installed. */
+/** The path of a tool; throws with the cure when it is not installed. */
 export function commandFor(tool: Tool): string {
   const found = find(tool);
   if (!found) throw new Error(`tests need ${TOOLS[tool].commands.join(' or ')} on the PATH`);
@@ -38,5 +38,8 @@ export function requireTools(): void {
 }
 
 function find(tool: Tool): string | undefined {
-  return TOOLS[tool].commands.find((command) => spawnSync('which', [command]).status === 0);
+  const paths = TOOLS[tool].commands.map((command) =>
+    spawnSync('which', [command], { encoding: 'utf8' }).stdout.trim(),
+  );
+  return paths.find((path) => path !== '');
 }

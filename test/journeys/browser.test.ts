@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openBrowser, picture } from '../support/browser.ts';
+import { startServer } from '../support/server.ts';
+import type { TestServer } from '../support/server.ts';
+
+const DEVICES = [
+  { name: 'phone-light', viewport: { width: 375, height: 720 }, colorScheme: 'light' as const },
+  { name: 'phone-dark', viewport: { width: 375, height: 720 }, colorScheme: 'dark' as const },
+  { name: 'desktop-light', viewport: { width: 1280, height: 800 }, colorScheme: 'light' as const },
+  { name: 'desktop-dark', viewport: { width: 1280, height: 800 }, colorScheme: 'dark' as const },
+];
+
+describe('in a real browser', () => {
+  let server: TestServer;
+  let browser: Awaited<ReturnType<typeof openBrowser>>;
+  beforeAll(async () => {
+    server = await startServer();
+    browser = await openBrowser();
+  });
+  afterAll(async () => {
+    await browser.close();
+    await server.close();
+  });
+
+  test.each(DEVICES)(
+    'a person clicks through on $name and nothing is refused or fetched from elsewhere',
+    async ({ name, ...device }) => {
+      const created = await server.create({
+        requester_id: 'Service desk',
+        context: 'Password reset, ticket 4711\nYou called us at 10:32.',
+      });
+      const { page, complaints, hosts } = await browser.newPage(device);
+      await page.goto(created.verification_url);
+      await picture(page, `${name}-1-start`);
+      expect(await page.getByText('Service desk').count()).toBe(1);
+      expect(await overflows(page)).toBe(false);
+
+      await page.getByRole('button', { name: /Continue/ }).click();
+      await page.waitForURL(/\/sandbox$/);
+      await picture(page, `${name}-2-sandbox`);
+      expect(await overflows(page)).toBe(false);
+
+      await page.getByRole('button', { name: 'Approve' }).click();
+      await page.waitForURL(/\/result$/);
+      await picture(page, `${name}-3-result`);
+      expect(await page.getByRole('heading').textContent()).toBe('Identity verified');
+      expect(await server.read(created.challenge_id)).toMatchObject({ status: 'verified' });
+      expect(complaints).toEqual([]);
+      expect([...hosts]).toEqual([new URL(server.url).host]);
+    },
+  );
+
+  test('the whole way can be gone with the keyboard alone', async () => {
+    const created = await server.create();
+    const { page } = await browser.newPage({});
+    await page.goto(created.verification_url);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/sandbox$/);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/result$/);
+    expect((await server.read(created.challenge_id)).status).toBe('verified');
+  });
+
+  test('what a caller writes is shown as text and never becomes part of the page', async () => {
+    const evil = '<img src=x onerror="document.title=1"><script>document.title=2</script>{{7*7}}';
+    const created = await server.create({ context: evil, requester_id: evil, target_user_id: evil });
+    const { page, complaints } = await browser.newPage({});
+    await page.goto(created.verification_url);
+    expect(await page.title()).toBe('Confirm that it is you · Countersign');
+    expect(await page.getByText(evil).count()).toBe(2);
+    expect(complaints).toEqual([]);
+  });
+
+  test('a link that is wrong or over says so kindly', async () => {
+    const { page } = await browser.newPage({ viewport: { width: 375, height: 720 } });
+    const wrong = await page.goto(
+      `${server.url}/challenge/start/01a1f80c-66f3-757c-8473-8105b057d432?token=x`,
+    );
+    expect(wrong?.status()).toBe(404);
+    await picture(page, 'error-wrong-link');
+    const created = await server.create();
+    await server.request
+      .post(`/api/v1/challenges/${created.challenge_id}/cancel`)
+      .set('X-API-Key', server.apiKey);
+    const over = await page.goto(created.verification_url);
+    expect(over?.status()).toBe(410);
+    expect(await page.getByRole('heading').textContent()).toBe('This request was canceled');
+    await picture(page, 'error-canceled');
+  });
+});
+
+/** Whether the page is wider than its window. */
+function overflows(
+  page: Awaited<ReturnType<Awaited<ReturnType<typeof openBrowser>>['newPage']>>['page'],
+): Promise<boolean> {
+  return page.evaluate('document.documentElement.scrollWidth > window.innerWidth');
+}

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import ipaddr from 'ipaddr.js';
+import { readNetwork } from './kernel/address.ts';
 
 /** Everything the operator decides, read once at start. */
 export type Config = Readonly<{
@@ -61,6 +61,8 @@ type Name = (typeof settings)[number]['name'];
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 const KEY_BYTES = 32;
+/** What Express calls well-known ranges. */
+const PROXY_NAMES = ['loopback', 'linklocal', 'uniquelocal'];
 
 /** Every mistake in the settings at once, each with its cure. */
 export class ConfigError extends Error {
@@ -170,16 +172,19 @@ function parseProxies(value: string): Config['trustProxy'] {
   if (!value) return false;
   if (/^\d{1,2}$/.test(value)) return Number(value) || false;
   return list(value).map((part) => {
-    if (['loopback', 'linklocal', 'uniquelocal'].includes(part) || isIP(part) || ipaddr.isValidCIDR(part))
-      return part;
-    throw new Error(
-      `"${part}" is neither a number of proxies nor an address; use 1, or 10.0.0.5, or 10.0.0.0/8`,
-    );
+    if (PROXY_NAMES.includes(part)) return part;
+    try {
+      return parseCidr(part);
+    } catch {
+      throw new Error(
+        `"${part}" is neither a number of proxies nor an address; use 1, or 10.0.0.5, or 10.0.0.0/8`,
+      );
+    }
   });
 }
 
 function parseCidr(value: string): string {
-  if (!ipaddr.isValidCIDR(value)) throw new Error(`"${value}" is not a network; write it like 10.20.0.0/16`);
+  readNetwork(value);
   return value;
 }
 

@@ -62,7 +62,8 @@ export async function receiveWebhook(
     { provider: providerName, account_id: account.id, kind, inbox_id: kept ? id : null, duplicate: !kept },
     'webhook received',
   );
-  if (kept) await handOver(deps, [{ id, tries: 0 }]);
+  // Not awaited: a queue that hangs must not keep the provider from its answer, for which it waits a few seconds only.
+  if (kept) void handOver(deps, [{ id, tries: 0 }]);
 }
 
 /** Reads a kept webhook and applies it, once: effect and mark are one transaction. */
@@ -117,6 +118,7 @@ function openOrRefuse(log: Log, { account, provider, settings }: OpenAccount, re
   }
 }
 
+/** Never rejects. */
 async function handOver({ jobs, log }: InboxDeps, rows: { id: string; tries: number }[]): Promise<void> {
   try {
     await jobs.add(

@@ -108,10 +108,16 @@ async function send({ db, outbound, sealer, reachOf, now }: DeliverDeps, taken: 
   }
 }
 
-/** The start of an answer as text that PostgreSQL takes: no NUL, no broken UTF-8. */
+/** The start of an answer as text that PostgreSQL takes: no NUL, no broken UTF-8, and no longer than it came. */
 function excerpt(body: Buffer): string | null {
-  const text = body.subarray(0, EXCERPT_BYTES).toString('utf8').replaceAll('\0', '\uFFFD');
-  return text || null;
+  const text = decode(body.subarray(0, EXCERPT_BYTES)).replaceAll('\0', '\uFFFD');
+  // Again, because one broken byte has become three.
+  return decode(Buffer.from(text).subarray(0, EXCERPT_BYTES)) || null;
+}
+
+/** As a stream, so that a character cut at the end is left out and not replaced. */
+function decode(bytes: Buffer): string {
+  return new TextDecoder().decode(bytes, { stream: true });
 }
 
 function follow(verdict: Verdict, now: Date) {

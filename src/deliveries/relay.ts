@@ -51,7 +51,7 @@ export function createRelay({
     sweep,
     async schedule(deliveryId, attempts, delayMs) {
       try {
-        await jobs.add('callbacks', [{ key: jobKey(deliveryId, attempts), rowId: deliveryId, delayMs }]);
+        await jobs.add('callbacks', [{ key: jobKey('r', deliveryId, attempts), rowId: deliveryId, delayMs }]);
       } catch (error) {
         report(error);
       }
@@ -68,13 +68,16 @@ async function handOver(db: Db, jobs: Jobs, now: () => Date): Promise<void> {
     const due = await takeDue(db, now(), BATCH);
     await jobs.add(
       'callbacks',
-      due.map(({ id, attempts }) => ({ key: jobKey(id, attempts), rowId: id })),
+      due.map(({ id, attempts }) => ({ key: jobKey('d', id, attempts), rowId: id })),
     );
     if (due.length < BATCH) return;
   }
 }
 
-/** One key per attempt: handing the same attempt over twice makes one job. */
-function jobKey(deliveryId: string, attempts: number): string {
-  return `d_${deliveryId}_${attempts + 1}`;
+/**
+ * One key per attempt: handing it over twice makes one job. A delayed retry (`r`) has its own, or the queue would
+ * swallow the hand-over (`d`) of a row that became due before its delay is over.
+ */
+function jobKey(kind: 'd' | 'r', deliveryId: string, attempts: number): string {
+  return `${kind}_${deliveryId}_${attempts + 1}`;
 }

@@ -19,6 +19,8 @@ export type Taken = {
 
 /** How long a hand-over to the queue is trusted before the sweep repeats it. */
 const HANDED_MS = 15_000;
+/** How late a delayed job may be before the sweep stands in for it. */
+const RETRY_GRACE_MS = 2_000;
 /** Longer than an attempt can take: 10 s to send, the rest to write it down. */
 const LEASE_MS = 20_000;
 
@@ -108,7 +110,7 @@ export async function finishAttempt(
           lease_token: null,
           lease_until: null,
           ...(next.status === 'pending'
-            ? { next_attempt_at: next.at, handed_until: new Date(next.at.getTime() + HANDED_MS) }
+            ? { next_attempt_at: next.at, handed_until: new Date(next.at.getTime() + RETRY_GRACE_MS) }
             : { completed_at: next.at, handed_until: null }),
         })
         .where('id', '=', taken.id)

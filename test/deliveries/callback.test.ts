@@ -7,12 +7,13 @@ import { signatureHeaders } from '../../src/deliveries/callback.ts';
 import { newId } from '../../src/kernel/id.ts';
 import { callbackSecretContext } from '../../src/tenants/keys.ts';
 import { insertCallbackSecret } from '../../src/tenants/store.ts';
+import { nthAttempt, settle } from '../support/deliveries.ts';
 import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
 import { startSink } from '../support/sink.ts';
-import { until } from '../support/until.ts';
 import { verifyStandard, verifyWithNode, verifyWithPython } from '../support/verifiers.ts';
 
+const CONTEXT = 'Zoë asks — ☃ "quoted"';
 const BODY = '{"event_type":"challenge.completed","note":"Zoë"}';
 const EVENT = '0198c0de-0000-7000-8000-000000000001';
 const AT = new Date(1_764_590_400_999);
@@ -67,15 +68,8 @@ describe('a real callback', () => {
     await receiver.close();
   });
 
-  async function settled(callback_url: string, apiKey = server.apiKey) {
-    const body = { callback_url, context: 'Zoë asks — ☃ "quoted"' };
-    const { challenge_id } = await server.create(body, apiKey);
-    await server.request
-      .post(`/api/v1/challenges/${challenge_id}/cancel`)
-      .set('X-API-Key', apiKey)
-      .expect(200);
-    return challenge_id;
-  }
+  const settled = (callback_url: string, apiKey = server.apiKey) =>
+    settle(server, { callback_url, context: CONTEXT }, apiKey);
 
   test.each([
     ['a secret of words', { secret: PLAIN }],
@@ -117,22 +111,12 @@ describe('a real callback', () => {
     const accepted = await settled(`${receiver.url}/right`);
     const refused = await settled(`${receiver.url}/wrong`);
 
-    await until(async () => (await attemptsOf(accepted)).length > 0, 'the first attempt');
-    expect(await attemptsOf(accepted)).toMatchObject([{ status: 'delivered', status_code: 200 }]);
-    expect(receiver.taken).toMatchObject([{ challenge_id: accepted, context: 'Zoë asks — ☃ "quoted"' }]);
-    await until(async () => (await attemptsOf(refused)).length > 0, 'the refused attempt');
-    expect(await attemptsOf(refused)).toMatchObject([{ status: 'pending', status_code: 401 }]);
+    const first = await nthAttempt(server.db, accepted, 1);
+    expect(first).toMatchObject({ attempt: { status_code: 200 }, delivery: { status: 'delivered' } });
+    expect(receiver.taken).toMatchObject([{ challenge_id: accepted, context: CONTEXT }]);
+    const other = await nthAttempt(server.db, refused, 1);
+    expect(other).toMatchObject({ attempt: { status_code: 401 }, delivery: { status: 'pending' } });
   });
-
-  function attemptsOf(challengeId: string) {
-    return server.db
-      .selectFrom('delivery_attempts')
-      .innerJoin('deliveries', 'deliveries.id', 'delivery_id')
-      .innerJoin('events', 'events.id', 'event_id')
-      .where('challenge_id', '=', challengeId)
-      .select(['deliveries.status', 'status_code'])
-      .execute();
-  }
 });
 
 /** The contract's Express sample; `/right` checks with the secret, `/wrong` with another one. */

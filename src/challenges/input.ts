@@ -37,7 +37,7 @@ const MAX_METADATA_VALUE = 500;
 const MAX_LIST = 100;
 const DEFAULT_LIST = 20;
 const MAX_IDEMPOTENCY_KEY = 255;
-const DEFAULT_REQUESTER = 'webhook';
+export const DEFAULT_REQUESTER = 'webhook';
 
 const CREATE_FIELDS = [
   ...['target_user_id', 'target_user_email', 'context', 'callback_url', 'requester_id'],

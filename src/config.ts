@@ -62,7 +62,7 @@ type Name = (typeof settings)[number]['name'];
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 const KEY_BYTES = 32;
 /** What Express calls well-known ranges. */
-const PROXY_NAMES = ['loopback', 'linklocal', 'uniquelocal'];
+const PROXY_NAMES = new Set(['loopback', 'linklocal', 'uniquelocal']);
 
 /** Every mistake in the settings at once, each with its cure. */
 export class ConfigError extends Error {
@@ -172,7 +172,7 @@ function parseProxies(value: string): Config['trustProxy'] {
   if (!value) return false;
   if (/^\d{1,2}$/.test(value)) return Number(value) || false;
   return list(value).map((part) => {
-    if (PROXY_NAMES.includes(part)) return part;
+    if (PROXY_NAMES.has(part)) return part;
     try {
       return parseCidr(part);
     } catch {

@@ -8,16 +8,10 @@ import { getAccountAt, getAccountById } from './account.ts';
 import type { OpenAccount } from './account.ts';
 import type { RawRequest } from './provider.ts';
 import { applyReport } from './report.ts';
-import type { InboxRow } from './store.ts';
-import {
-  keepWebhook,
-  lockSession,
-  lockWebhook,
-  markHandled,
-  parkWebhook,
-  sealContext,
-  takeUnhandled,
-} from './store.ts';
+import type { InboxRow } from './inbox-store.ts';
+import { keepWebhook, lockWebhook, markHandled, parkWebhook, takeUnhandled } from './inbox-store.ts';
+import { lockSession } from './sessions-store.ts';
+import { sealContext } from './store.ts';
 
 export type InboxDeps = {
   db: Kysely<DB>;

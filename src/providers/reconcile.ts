@@ -1,7 +1,7 @@
 import { getAccountById } from './account.ts';
 import { applyReport } from './report.ts';
 import type { StartDeps } from './start.ts';
-import { lockSession, takeSessionsToCheck } from './store.ts';
+import { lockSession, takeSessionsToCheck } from './sessions-store.ts';
 
 const BATCH = 20;
 const MINUTE_MS = 60_000;

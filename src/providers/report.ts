@@ -2,8 +2,8 @@ import type { Db } from '../db/database.ts';
 import { applyChange } from '../challenges/settle.ts';
 import { findAnyChallenge, recordAudit } from '../challenges/store.ts';
 import type { Report } from './provider.ts';
-import { noteDecision } from './store.ts';
-import type { Session } from './store.ts';
+import { noteDecision } from './sessions-store.ts';
+import type { Session } from './sessions-store.ts';
 
 /** What came of a report; only `applied` ended the challenge. */
 export type Outcome = 'applied' | 'recorded' | 'stale' | 'other_challenge' | 'too_late';

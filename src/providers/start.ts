@@ -5,16 +5,11 @@ import type { Outbound, Reach } from '../kernel/outbound.ts';
 import { openAccount } from './account.ts';
 import { sweepInbox } from './inbox.ts';
 import type { InboxDeps } from './inbox.ts';
-import {
-  dropOpening,
-  findAccountOf,
-  findCurrentSession,
-  insertOpening,
-  markOpen,
-  sealContext,
-  unparkWebhooks,
-} from './store.ts';
-import type { Account, Session } from './store.ts';
+import { unparkWebhooks } from './inbox-store.ts';
+import { dropOpening, findCurrentSession, insertOpening, markOpen } from './sessions-store.ts';
+import { findAccountOf, sealContext } from './store.ts';
+import type { Session } from './sessions-store.ts';
+import type { Account } from './store.ts';
 
 export type StartDeps = InboxDeps & { outbound: Outbound; reachOf: (mode: Mode) => Reach; publicUrl: string };
 

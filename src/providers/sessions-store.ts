@@ -1,0 +1,121 @@
+import type { Selectable } from 'kysely';
+import type { Db } from '../db/database.ts';
+import type { VerificationSessions } from '../generated/database.ts';
+import { newId } from '../kernel/id.ts';
+
+export type Session = Selectable<VerificationSessions>;
+
+/** Claims the right to open the challenge's session; undefined if there is a current one already. */
+export function insertOpening(
+  db: Db,
+  challengeId: string,
+  accountId: string,
+  now: Date,
+): Promise<Session | undefined> {
+  return db
+    .insertInto('verification_sessions')
+    .values({
+      id: newId(),
+      challenge_id: challengeId,
+      provider_account_id: accountId,
+      status: 'opening',
+      created_at: now,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** The challenge's session that has not ended. */
+export function findCurrentSession(db: Db, challengeId: string): Promise<Session | undefined> {
+  return db
+    .selectFrom('verification_sessions')
+    .selectAll()
+    .where('challenge_id', '=', challengeId)
+    .where('status', '<>', 'ended')
+    .executeTakeFirst();
+}
+
+/** Writes down what the provider answered: the session is open and will be asked about at `checkAt`. */
+export async function markOpen(
+  db: Db,
+  id: string,
+  session: { provider_session_id: string; url_sealed: string; next_check_at: Date },
+): Promise<void> {
+  await db
+    .updateTable('verification_sessions')
+    .set({ ...session, status: 'open' })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** Gives up a session that could not be opened, if it is still the one begun before `startedBefore`. */
+export async function dropOpening(db: Db, challengeId: string, startedBefore: Date): Promise<void> {
+  await db
+    .deleteFrom('verification_sessions')
+    .where('challenge_id', '=', challengeId)
+    .where('status', '=', 'opening')
+    .where('created_at', '<=', startedBefore)
+    .execute();
+}
+
+/** Locks the session that the provider knows by this id, within the account whose secret opened the webhook. */
+export function lockSession(
+  tx: Db,
+  accountId: string,
+  providerSessionId: string,
+): Promise<Session | undefined> {
+  return tx
+    .selectFrom('verification_sessions')
+    .selectAll()
+    .where('provider_account_id', '=', accountId)
+    .where('provider_session_id', '=', providerSessionId)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
+/** Notes the newest decision of a session and whether that was its end. */
+export async function noteDecision(
+  tx: Db,
+  id: string,
+  noted: { last_decided_at: string | null; last_decision: string; ended: boolean },
+): Promise<void> {
+  const { ended, ...decision } = noted;
+  await tx
+    .updateTable('verification_sessions')
+    .set({ ...decision, ...(ended ? { status: 'ended', next_check_at: null } : {}) })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** Takes up to `limit` open sessions whose check is due, and sets the next check by `nextCheck(checks so far)`. */
+export async function takeSessionsToCheck(
+  db: Db,
+  now: Date,
+  limit: number,
+  nextCheck: (checks: number) => Date,
+) {
+  return db.transaction().execute(async (tx) => {
+    const due = await tx
+      .selectFrom('verification_sessions')
+      .innerJoin('challenges', 'challenges.id', 'verification_sessions.challenge_id')
+      .selectAll('verification_sessions')
+      .select((eb) =>
+        eb
+          .and([eb('challenges.completed_at', 'is', null), eb('challenges.expires_at', '>', now)])
+          .as('wanted'),
+      )
+      .where('verification_sessions.status', '=', 'open')
+      .where('next_check_at', '<=', now)
+      .orderBy('next_check_at')
+      .limit(limit)
+      .forUpdate(['verification_sessions'])
+      .skipLocked()
+      .execute();
+    for (const { id, checks, wanted } of due) {
+      const set = wanted ? { checks: checks + 1, next_check_at: nextCheck(checks) } : { next_check_at: null };
+      await tx.updateTable('verification_sessions').set(set).where('id', '=', id).execute();
+    }
+    return due.filter((session) => session.wanted);
+  });
+}

@@ -21,6 +21,8 @@ export type Jobs = {
 const SCHEMA = 'jobs';
 const POOL_SIZE = 3;
 const ANSWER_MS = 5_000;
+/** How long a store gets to say goodbye, once no handler runs any more. */
+const CLOSE_MS = 2_000;
 /** A job whose process died runs again after about lock + interval. */
 const WORKER_SETTINGS = { lockDuration: 30_000, stalledInterval: 5_000, maxStalledCount: 3 };
 /** Done is done: the rows keep the history, and a kept job would swallow its key. */
@@ -36,6 +38,10 @@ export function createJobs(options: {
   const report = rateLimited((error) => log.warn({ err: error }, 'the queue reports an error'));
   const store = storeOf(options);
   const workers: Worker[] = [];
+  const running = new Set<Promise<void>>();
+  const drained = async () => {
+    while (running.size > 0) await Promise.allSettled(running);
+  };
   const queues = new Map<QueueName, Promise<Queue>>();
   const queueOf = (name: QueueName) => {
     const known = queues.get(name);
@@ -64,7 +70,11 @@ export function createJobs(options: {
       await withDeadline(queue.addBulk(bulk));
     },
     work(name, concurrency, handle) {
-      const worker = store.worker(name, concurrency, handle);
+      const worker = store.worker(name, concurrency, (rowId) => {
+        const run = handle(rowId).finally(() => running.delete(run));
+        running.add(run);
+        return run;
+      });
       worker.on('error', report);
       // The row keeps its own count and time of retry, so a failed job is only news for the log.
       worker.on('failed', (job, error) =>
@@ -73,9 +83,13 @@ export function createJobs(options: {
       workers.push(worker);
     },
     async close() {
-      await Promise.all(workers.map((worker) => worker.close()));
-      const open = await Promise.allSettled([...queues.values()]);
-      for (const queue of open) if (queue.status === 'fulfilled') await queue.value.close();
+      // From here on no job is taken; but while its store is away, a worker never finishes closing.
+      const closing = Promise.all(workers.map((worker) => worker.close()));
+      await drained();
+      await withDeadline(closing, CLOSE_MS).catch(report);
+      await drained(); // a job that was just being fetched
+      const close = async (queue: Promise<Queue>) => withDeadline((await queue).close(), CLOSE_MS);
+      await Promise.all([...queues.values()].map((queue) => close(queue).catch(report)));
     },
   };
 }
@@ -130,10 +144,10 @@ export async function checkRedis(url: string): Promise<string> {
   }
 }
 
-async function withDeadline<T>(work: Promise<T>): Promise<T> {
+async function withDeadline<T>(work: Promise<T>, ms = ANSWER_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the queue did not answer in time')), ANSWER_MS);
+    timer = setTimeout(() => reject(new Error('the queue did not answer in time')), ms);
   });
   // The loser may still reject later, when nobody listens any more.
   work.catch(() => undefined);

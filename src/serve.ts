@@ -67,7 +67,8 @@ export async function serve(
     await migrate(store.connection);
     const firstStart = await prepareFirstStart(store.db, store.sealer);
     const server = role === 'worker' ? undefined : await listen(config);
-    if (server) closers.push(() => stopServer(server));
+    const stop = server && stopOf(server);
+    if (stop) closers.push(stop);
     const publicUrl = server ? config.publicUrl.replace(/:0$/, `:${portOf(server)}`) : config.publicUrl;
 
     const now = () => new Date();
@@ -101,6 +102,8 @@ export async function serve(
     if (server)
       server.on('request', createApp({ config: { ...config, publicUrl }, log, doors: doorsOf(deps) }));
     if (role !== 'api') closers.push(startWork(deps));
+    // Stops listening before all else; requests under way and callbacks under way then end side by side.
+    if (stop) closers.push(async () => void stop());
     return {
       url: server && `http://${config.host}:${portOf(server)}`,
       firstStart,
@@ -164,6 +167,12 @@ function listen({ host, port }: Config): Promise<Server> {
 
 function portOf(server: Server): number {
   return (server.address() as AddressInfo).port;
+}
+
+/** Stops the server, once however often it is called. */
+function stopOf(server: Server): () => Promise<void> {
+  let stopped: Promise<void> | undefined;
+  return () => (stopped ??= stopServer(server));
 }
 
 async function stopServer(server: Server): Promise<void> {

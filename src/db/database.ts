@@ -14,7 +14,7 @@ const POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
 
-/** A pool and Kysely over it. Broken idle connections are reported to `onError` and replaced. */
+/** A pool and Kysely over it. Broken connections are reported to `onError` and replaced. */
 export function connectDatabase(
   connection: Connection,
   onError: (error: unknown) => void,
@@ -28,6 +28,8 @@ export function connectDatabase(
     application_name: 'countersign',
   });
   pool.on('error', onError);
+  // The pool listens to idle connections only; one that breaks while in use would end the process.
+  pool.on('connect', (client) => client.on('error', onError));
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool };
 }

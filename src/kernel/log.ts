@@ -19,11 +19,18 @@ export function createLog(level: string): Log {
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: SECRETS.flatMap((name) => [name, `*.${name}`]),
     formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: describe },
   };
   return pino(
     options,
     pino.destination({ dest: 1, sync: false, minLength: BUFFER_BYTES, periodicFlush: FLUSH_MS }),
   );
+}
+
+/** An error with what it carries, but not the whole connection that pg hangs on its own. */
+function describe(error: Error): object {
+  const { client: _, ...rest } = pino.stdSerializers.err(error) as object & { client?: unknown };
+  return rest;
 }
 
 /** Lets through one line per `windowMs`, so that a store that is gone does not fill the disk with its news. */

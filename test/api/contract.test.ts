@@ -1,0 +1,300 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { sql } from 'kysely';
+import { gzipSync } from 'node:zlib';
+import { hmacHex } from '../../src/kernel/crypto.ts';
+import { createContract, document, listOperations } from '../support/contract.ts';
+import type { Answer, Parameter } from '../support/contract.ts';
+import { createDatabase } from '../support/database.ts';
+import type { TestDatabase } from '../support/database.ts';
+import { startDatabaseProxy } from '../support/database-proxy.ts';
+import { createPerson } from '../support/person.ts';
+import { makeOverdue } from '../support/rows.ts';
+import { startServer } from '../support/server.ts';
+import type { TestServer } from '../support/server.ts';
+import { startSink } from '../support/sink.ts';
+
+/** Documented answers that no test can bring about, each with the reason. Today there is none. */
+const UNREACHED: string[] = [];
+
+const CHALLENGES = '/api/v1/challenges';
+const NOBODY = '00000000-0000-4000-8000-000000000000';
+const MAXIMAL = {
+  ...{ target_user_id: 'user123', target_user_email: 'ada@example.com', context: 'Reset\nplease' },
+  ...{ requester_id: 'itsm', expiry_minutes: 30, integration_type: 'webhook', metadata: { ticket: '4711' } },
+};
+const SETTINGS = { api_key: 'account-key', shared_secret: 'account-secret' };
+const WEBHOOK = JSON.stringify({ id: 'session', attemptId: 'a', code: 7001, action: 'started' });
+
+const contract = createContract();
+/** Expects the answer to be documented, in status, headers and body. */
+function keeps(operationId: string, status: number, answer: Answer): void {
+  expect([operationId, answer.status, ...contract.violations(operationId, answer)]).toEqual([
+    operationId,
+    status,
+  ]);
+}
+
+let server: TestServer;
+let sink: Awaited<ReturnType<typeof startSink>>;
+let veriff: Awaited<ReturnType<typeof startSink>>;
+let shaky: {
+  server: TestServer;
+  database: TestDatabase;
+  proxy: Awaited<ReturnType<typeof startDatabaseProxy>>;
+};
+beforeAll(async () => {
+  server = await startServer();
+  sink = await startSink();
+  veriff = await startSink((response, { path }) => {
+    const verification = { id: 'session-1', url: 'https://alchemy.veriff.com/v/1' };
+    response.end(path.endsWith('/sessions') ? JSON.stringify({ verification }) : '{}');
+  });
+  const database = await createDatabase();
+  const proxy = await startDatabaseProxy(database);
+  shaky = { server: await startServer({ role: 'api', env: { DATABASE_URL: proxy.url } }), database, proxy };
+});
+afterAll(async () => {
+  await server.close();
+  await shaky.server.close();
+  await shaky.proxy.close();
+  await shaky.database.close();
+  await sink.close();
+  await veriff.close();
+});
+
+const asKey = (key = server.apiKey) => ({ 'X-API-Key': key });
+const post = (path: string, body?: string | object, headers: Record<string, string> = asKey()) =>
+  server.request.post(path).set(headers).send(body);
+const get = (path: string, headers: Record<string, string> = asKey()) =>
+  server.request.get(path).set(headers);
+
+test('the check notices what is not as documented', () => {
+  const error = { error: 'Challenge not found', code: 'not_found', request_id: NOBODY };
+  const headers = { 'x-request-id': NOBODY, 'content-type': 'application/json; charset=utf-8' };
+  const check = (body: unknown, status = 404, more = {}) =>
+    createContract().violations('getChallenge', {
+      status,
+      text: JSON.stringify(body),
+      headers: { ...headers, ...more },
+    });
+  expect(check(error)).toEqual([]);
+  expect(check({ ...error, code: 'lost' })).toEqual([expect.stringContaining('code')]);
+  expect(check({ ...error, stack: 'at …' })).toEqual([expect.stringContaining('additional properties')]);
+  expect(check(error, 418)).toEqual([expect.stringContaining('may not answer 418')]);
+  expect(check(error, 404, { 'content-type': 'text/html' })).toEqual(['the content type is text/html']);
+  expect(check(error, 404, { 'x-request-id': undefined })).toEqual(['X-Request-Id is missing']);
+});
+
+describe('challenges', () => {
+  test('create', async () => {
+    expect(contract.errorsOf('/components/schemas/CreateChallenge', MAXIMAL)).toBeUndefined();
+    const created = await post(CHALLENGES, MAXIMAL);
+    keeps('createChallenge', 201, created);
+    expect(created.headers.location).toMatch(/^\/api\/v1\/challenges\//);
+    keeps('createChallenge', 201, await post(CHALLENGES, { ...MAXIMAL, unknown: 1 }));
+    const once = { ...asKey(), 'Idempotency-Key': 'contract' };
+    keeps('createChallenge', 201, await post(CHALLENGES, MAXIMAL, once));
+    const replayed = await post(CHALLENGES, MAXIMAL, once);
+    keeps('createChallenge', 201, replayed);
+    expect(replayed.headers['idempotency-replayed']).toBe('true');
+    keeps('createChallenge', 409, await post(CHALLENGES, { target_user_id: 'x' }, once));
+    keeps('createChallenge', 400, await post(CHALLENGES, {}));
+    keeps('createChallenge', 401, await post(CHALLENGES, MAXIMAL, {}));
+    keeps('createChallenge', 413, await post(CHALLENGES, { ...MAXIMAL, filler: 'x'.repeat(70_000) }));
+    const text = { ...asKey(), 'Content-Type': 'text/plain' };
+    keeps('createChallenge', 415, await post(CHALLENGES, 'text', text));
+  });
+
+  test('list', async () => {
+    keeps('listChallenges', 200, await get(CHALLENGES));
+    const first = await get(`${CHALLENGES}?limit=1`);
+    keeps('listChallenges', 200, first);
+    const { next_cursor } = first.body as { next_cursor: string };
+    keeps('listChallenges', 200, await get(`${CHALLENGES}?limit=1&cursor=${next_cursor}`));
+    keeps('listChallenges', 400, await get(`${CHALLENGES}?limit=0`));
+    keeps('listChallenges', 401, await get(CHALLENGES, {}));
+  });
+
+  test('read, in every status', async () => {
+    const read = async (id: string) => keeps('getChallenge', 200, await get(`${CHALLENGES}/${id}`));
+    await read((await server.create(MAXIMAL)).challenge_id);
+    for (const decision of ['', 'approve', 'decline', 'report']) {
+      const created = await server.create();
+      const person = createPerson(server);
+      await person.start(created).set('User-Agent', 'curl/8');
+      if (decision) await person.decide(created, decision);
+      await read(created.challenge_id);
+    }
+    const overdue = await server.create();
+    await makeOverdue(server.db, overdue.challenge_id);
+    await read(overdue.challenge_id);
+    keeps('getChallenge', 401, await get(`${CHALLENGES}/${overdue.challenge_id}`, {}));
+    keeps('getChallenge', 404, await get(`${CHALLENGES}/${NOBODY}`));
+  });
+
+  test('cancel', async () => {
+    const { challenge_id } = await server.create();
+    keeps('cancelChallenge', 200, await post(`${CHALLENGES}/${challenge_id}/cancel`));
+    keeps('cancelChallenge', 200, await post(`${CHALLENGES}/${challenge_id}/cancel`));
+    keeps('cancelChallenge', 401, await post(`${CHALLENGES}/${challenge_id}/cancel`, undefined, {}));
+    keeps('cancelChallenge', 404, await post(`${CHALLENGES}/${NOBODY}/cancel`));
+    const created = await server.create();
+    const person = createPerson(server);
+    await person.start(created);
+    await person.decide(created, 'approve');
+    keeps('cancelChallenge', 409, await post(`${CHALLENGES}/${created.challenge_id}/cancel`));
+  });
+});
+
+test('webhooks', async () => {
+  const { tenant_id } = await server.integration({ newTenant: true });
+  const path = `/webhooks/veriff/${await server.provider('veriff', SETTINGS, { tenant_id })}`;
+  keeps('showWebhookAddress', 200, await get(path, {}));
+  keeps('showWebhookAddress', 404, await get(`/webhooks/veriff/${NOBODY}`, {}));
+  const type = { 'Content-Type': 'application/json' };
+  const signed = (body: string) => ({
+    ...type,
+    ...{ 'X-AUTH-CLIENT': SETTINGS.api_key, 'X-HMAC-SIGNATURE': hmacHex(SETTINGS.shared_secret, body) },
+  });
+  keeps('receiveWebhook', 200, await post(path, WEBHOOK, signed(WEBHOOK)));
+  keeps('receiveWebhook', 200, await post(path, WEBHOOK, signed(WEBHOOK)));
+  keeps('receiveWebhook', 401, await post(path, WEBHOOK, signed(`${WEBHOOK} `)));
+  keeps('receiveWebhook', 404, await post(`/webhooks/veriff/${NOBODY}`, WEBHOOK, signed(WEBHOOK)));
+  keeps('receiveWebhook', 413, await post(path, `"${'x'.repeat(300_000)}"`, type));
+  const packed = server.request.post(path).set({ ...type, 'Content-Encoding': 'gzip' });
+  keeps('receiveWebhook', 415, await packed.send(gzipSync(WEBHOOK)));
+});
+
+describe('pages', () => {
+  test('start', async () => {
+    const created = await server.create();
+    const stranger = {
+      ...created,
+      challenge_id: NOBODY,
+      verification_url: created.verification_url.replace(created.challenge_id, NOBODY),
+    };
+    const person = createPerson(server);
+    keeps('showStartPage', 200, await person.open(created));
+    keeps('showStartPage', 404, await person.open(stranger));
+    keeps('startVerification', 403, await person.start(created).set('Sec-Fetch-Site', 'cross-site'));
+    keeps('startVerification', 404, await person.start(stranger));
+    const started = await person.start(created);
+    keeps('startVerification', 303, started);
+    expect(started.headers.location).toBe(`/challenge/${created.challenge_id}/sandbox`);
+    await post(`${CHALLENGES}/${created.challenge_id}/cancel`);
+    keeps('showStartPage', 410, await person.open(created));
+    keeps('startVerification', 410, await person.start(created));
+
+    const { apiKey } = await server.integration({ mode: 'live', newTenant: true });
+    const nowhere = await server.create({}, apiKey);
+    keeps('showStartPage', 503, await person.open(nowhere));
+    keeps('startVerification', 503, await person.start(nowhere));
+  });
+
+  test('continue', async () => {
+    const { apiKey, tenant_id } = await server.integration({ newTenant: true });
+    await server.provider('veriff', { ...SETTINGS, base_url: new URL(veriff.url).origin }, { tenant_id });
+    const created = await server.create({}, apiKey);
+    const person = createPerson(server);
+    await person.start(created).expect(303);
+    const page = (id: string) => person.agent.get(`/challenge/${id}/continue`);
+    keeps('continueToProvider', 200, await page(created.challenge_id));
+    keeps('continueToProvider', 403, await get(`/challenge/${created.challenge_id}/continue`, {}));
+    keeps('continueToProvider', 404, await page(NOBODY));
+    const sandboxed = await server.create();
+    await person.start(sandboxed).expect(303);
+    keeps('continueToProvider', 303, await page(sandboxed.challenge_id));
+
+    veriff.answerWith((response) => response.writeHead(500).end());
+    const unlucky = await server.create({}, apiKey);
+    keeps('startVerification', 503, await person.start(unlucky));
+    keeps('continueToProvider', 503, await page(unlucky.challenge_id));
+  });
+
+  test('sandbox and result', async () => {
+    const created = await server.create();
+    const { challenge_id } = created;
+    const [person, other] = [createPerson(server), createPerson(server)];
+    await person.start(created).expect(303);
+    const sandbox = (id: string, who = person) => who.agent.get(`/challenge/${id}/sandbox`);
+    keeps('showSandbox', 200, await sandbox(challenge_id));
+    keeps('showSandbox', 403, await sandbox(challenge_id, other));
+    keeps('showSandbox', 404, await sandbox(NOBODY));
+    keeps('showResult', 200, await person.result(created));
+    keeps('showResult', 403, await other.result(created));
+    keeps('showResult', 404, await person.agent.get(`/challenge/${NOBODY}/result`));
+    keeps('decideInSandbox', 400, await person.decide(created, 'maybe'));
+    keeps('decideInSandbox', 403, await other.decide(created, 'approve'));
+    keeps('decideInSandbox', 404, await person.decide({ ...created, challenge_id: NOBODY }, 'approve'));
+    keeps('decideInSandbox', 303, await person.decide(created, 'approve'));
+    keeps('showSandbox', 303, await sandbox(challenge_id));
+    keeps('showResult', 200, await person.result(created));
+  });
+});
+
+test('operations', async () => {
+  keeps('health', 200, await get('/healthz', {}));
+  keeps('readiness', 200, await get('/readyz', {}));
+  const spec = await get('/openapi.yaml', {}).buffer(true);
+  keeps('contract', 200, spec);
+  expect(spec.text).toMatch(/^openapi: 3\.1\.0\n/);
+});
+
+test('when the server or its database fails', async () => {
+  const { database, proxy, server: one } = shaky;
+  const created = await one.create();
+  const path = `${CHALLENGES}/${created.challenge_id}`;
+  const person = createPerson(one);
+  await person.start(created).expect(303);
+  await sql`alter table challenges rename to hidden`.execute(database.db);
+  keeps('createChallenge', 500, await one.request.post(CHALLENGES).set(asKey(one.apiKey)).send(MAXIMAL));
+  await sql`alter table hidden rename to challenges`.execute(database.db);
+
+  proxy.cut();
+  keeps('createChallenge', 503, await one.request.post(CHALLENGES).set(asKey(one.apiKey)).send(MAXIMAL));
+  keeps('listChallenges', 503, await one.request.get(CHALLENGES).set(asKey(one.apiKey)));
+  keeps('getChallenge', 503, await one.request.get(path).set(asKey(one.apiKey)));
+  keeps('cancelChallenge', 503, await one.request.post(`${path}/cancel`).set(asKey(one.apiKey)));
+  keeps('receiveWebhook', 503, await one.request.post(`/webhooks/veriff/${NOBODY}`).send({}));
+  keeps('showStartPage', 503, await person.open(created));
+  keeps('startVerification', 503, await person.start(created));
+  keeps('continueToProvider', 503, await person.agent.get(`/challenge/${created.challenge_id}/continue`));
+  keeps('readiness', 503, await one.request.get('/readyz'));
+});
+
+test('every kind of callback is as documented, headers and body', async () => {
+  const end = async (decision: string) => {
+    const created = await server.create({ ...MAXIMAL, callback_url: sink.url });
+    const person = createPerson(server);
+    await person.start(created).set('User-Agent', 'curl/8');
+    if (decision === 'expire') await makeOverdue(server.db, created.challenge_id);
+    else if (decision === 'cancel') await post(`${CHALLENGES}/${created.challenge_id}/cancel`);
+    else await person.decide(created, decision);
+    return sink.waitFor(created.challenge_id);
+  };
+  const { parameters = [], requestBody } = document.webhooks.callback?.post ?? {};
+  expect(Object.keys(requestBody?.content ?? {})).toEqual(['application/json']);
+  for (const decision of ['approve', 'decline', 'report', 'cancel', 'expire']) {
+    const callback = await end(decision);
+    expect(callback.headers['content-type']).toBe('application/json');
+    expect([decision, contract.errorsOf('/components/schemas/Callback', callback.json)]).toEqual([
+      decision,
+      undefined,
+    ]);
+    for (const [index, { name }] of (parameters as Parameter[]).entries()) {
+      const value = callback.headers[name.toLowerCase()];
+      expect([name, contract.errorsOf(`/webhooks/callback/post/parameters/${index}/schema`, value)]).toEqual([
+        name,
+        undefined,
+      ]);
+    }
+    expect(callback.headers['webhook-id']).toBe(callback.json.event_id);
+  }
+});
+
+test('nothing that the document promises was left out above', () => {
+  const documented = listOperations().flatMap(({ operation }) =>
+    Object.keys(operation.responses).map((status) => `${operation.operationId} ${status}`),
+  );
+  expect([...contract.seen, ...UNREACHED].sort()).toEqual(documented.sort());
+});

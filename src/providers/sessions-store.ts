@@ -36,17 +36,20 @@ export function findCurrentSession(db: Db, challengeId: string): Promise<Session
     .executeTakeFirst();
 }
 
-/** Writes down what the provider answered: the session is open and will be asked about at `checkAt`. */
+/** Writes down what the provider answered: the session is open. False: its opening was given up meanwhile. */
 export async function markOpen(
   db: Db,
   id: string,
   session: { provider_session_id: string; url_sealed: string; next_check_at: Date },
-): Promise<void> {
-  await db
+): Promise<boolean> {
+  const row = await db
     .updateTable('verification_sessions')
     .set({ ...session, status: 'open' })
     .where('id', '=', id)
-    .execute();
+    .where('status', '=', 'opening')
+    .returning('id')
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** Gives up a session that could not be opened, if it is still the one begun before `startedBefore`. */

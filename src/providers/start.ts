@@ -52,11 +52,13 @@ async function open(
       outbound,
       reach: reachOf(account.mode),
     });
-    await markOpen(db, opening.id, {
+    const opened = await markOpen(db, opening.id, {
       provider_session_id: sessionId,
       url_sealed: sealer.seal(url, sealContext.url(opening.id)),
       next_check_at: new Date(now().getTime() + FIRST_CHECK_MS),
     });
+    // Too slow: another click has begun a session of its own, and this one's decision would find nobody.
+    if (!opened) throw new Error('the opening was given up meanwhile');
     // A decision may have come before this row was committed.
     await unparkWebhooks(db, account.id, sessionId, now());
     await sweepInbox(deps);

@@ -70,6 +70,9 @@ export function parseListQuery(query: Record<string, unknown>): ListQuery {
   // A mistyped filter would silently list everything.
   if (unknown !== undefined)
     throw invalid(`unknown parameter; use ${LIST_FIELDS.join(', ')}`, unknown.slice(0, 40));
+  const blank = Object.keys(query).find((name) => query[name] === '');
+  // So would a filter whose variable was never set.
+  if (blank !== undefined) throw invalid(`${blank} must not be empty; leave it out instead`, blank);
   const status = readText(query.status, 'status', { max: 20 });
   if (status && !STATUSES.includes(status as Status))
     throw invalid(`status must be one of ${STATUSES.join(', ')}`, 'status');

@@ -366,7 +366,7 @@ export interface components {
             sequence: number;
         };
         Error: {
-            /** @description What is wrong */
+            /** @description What is wrong, for people. */
             error: string;
             /** @enum {string} */
             code: "invalid" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "idempotency_key_reused" | "gone" | "too_large" | "unsupported_media_type" | "unavailable" | "internal";

@@ -185,6 +185,7 @@ test.each([
   ['status[]=failed', 'status[]'],
   ['__proto__=x', '__proto__'],
   ['page=2', 'page'],
+  ['target=', 'target'],
 ])('?%s is refused', async (query, field) => {
   expectRefusal(await get(query), 400, { code: 'invalid', field });
 });

@@ -1,6 +1,6 @@
 import { createPostgresBackend, Queue, runMigrations, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import type pg from 'pg';
+import pg from 'pg';
 import type { Connection } from './db/database.ts';
 import { rateLimited } from './kernel/log.ts';
 import type { Log } from './kernel/log.ts';
@@ -23,6 +23,8 @@ const POOL_SIZE = 3;
 const ANSWER_MS = 5_000;
 /** How long a store gets to say goodbye, once no handler runs any more. */
 const CLOSE_MS = 2_000;
+/** How soon a worker that could not reach its store is built anew. */
+const REBUILD_MS = 1_000;
 /** A job whose process died runs again after about lock + interval. */
 const WORKER_SETTINGS = { lockDuration: 30_000, stalledInterval: 5_000, maxStalledCount: 3 };
 /** Done is done: the rows keep the history, and a kept job would swallow its key. */
@@ -37,7 +39,8 @@ export function createJobs(options: {
   const { log } = options;
   const report = rateLimited((error) => log.warn({ err: error }, 'the queue reports an error'));
   const store = storeOf(options);
-  const workers: Worker[] = [];
+  const workers = new Set<Worker>();
+  let closed = false;
   const running = new Set<Promise<void>>();
   const drained = async () => {
     while (running.size > 0) await Promise.allSettled(running);
@@ -58,6 +61,22 @@ export function createJobs(options: {
     return ready;
   };
 
+  const startWorker = (name: QueueName, concurrency: number, handle: Handle) => {
+    if (closed) return;
+    const worker = store.worker(name, concurrency, handle);
+    workers.add(worker);
+    worker.on('error', report);
+    // The row keeps its own count and time of retry, so a failed job is only news for the log.
+    worker.on('failed', (job, error) => log.warn({ err: error, queue: name, job: job?.id }, 'a job failed'));
+    // One built while its store is away may stay broken for ever, without a word: another takes its place.
+    worker.waitUntilReady().catch((error: unknown) => {
+      report(error);
+      workers.delete(worker);
+      worker.close().catch(report);
+      setTimeout(() => startWorker(name, concurrency, handle), REBUILD_MS).unref();
+    });
+  };
+
   return {
     async add(name, jobs) {
       if (jobs.length === 0) return;
@@ -70,21 +89,16 @@ export function createJobs(options: {
       await withDeadline(queue.addBulk(bulk));
     },
     work(name, concurrency, handle) {
-      const worker = store.worker(name, concurrency, (rowId) => {
+      startWorker(name, concurrency, (rowId) => {
         const run = handle(rowId).finally(() => running.delete(run));
         running.add(run);
         return run;
       });
-      worker.on('error', report);
-      // The row keeps its own count and time of retry, so a failed job is only news for the log.
-      worker.on('failed', (job, error) =>
-        log.warn({ err: error, queue: name, job: job?.id }, 'a job failed'),
-      );
-      workers.push(worker);
     },
     async close() {
       // From here on no job is taken; but while its store is away, a worker never finishes closing.
-      const closing = Promise.all(workers.map((worker) => worker.close()));
+      closed = true;
+      const closing = Promise.all([...workers].map((worker) => worker.close()));
       await drained();
       await withDeadline(closing, CLOSE_MS).catch(report);
       await drained(); // a job that was just being fetched
@@ -113,7 +127,7 @@ function storeOf({ redisUrl, connection }: { redisUrl: string | undefined; conne
         new Worker(name, processor(handle), { ...WORKER_SETTINGS, connection: patient, concurrency }),
     };
   }
-  const settings = { connection: { ...connection, schema: SCHEMA, max: POOL_SIZE } };
+  const settings = { connection: { ...connection, schema: SCHEMA, max: POOL_SIZE, Client: HeardClient } };
   return {
     queue: (name) => new Queue(name, settings, createPostgresBackend) as unknown as Queue,
     worker: (name, concurrency, handle) =>
@@ -124,6 +138,14 @@ function storeOf({ redisUrl, connection }: { redisUrl: string | undefined; conne
         createPostgresBackend,
       ) as unknown as Worker,
   };
+}
+
+/** BullMQ checks out connections without listening to them; one that breaks then would end the process. Its query fails as well. */
+class HeardClient extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    this.on('error', () => undefined);
+  }
 }
 
 /** Creates or upgrades the queue's own tables; a no-op when they are current. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db } from '../db/database.ts';
 import type { Sealer } from '../kernel/crypto.ts';
 import type { Log } from '../kernel/log.ts';
@@ -35,6 +36,9 @@ type Attempt = {
 const TIMEOUT_MS = 10_000;
 const READ_BYTES = 65_536;
 const EXCERPT_BYTES = 4_096;
+/** A result is not given up at the first error of a database that comes back; this is still within the lease. */
+const WRITE_MS = 8_000;
+const WRITE_AGAIN_MS = 500;
 
 /** Carries one job: takes the delivery if it is still due, sends it, writes the attempt, and plans what follows. */
 export async function deliver(deps: DeliverDeps, deliveryId: string): Promise<void> {
@@ -53,19 +57,9 @@ export async function deliver(deps: DeliverDeps, deliveryId: string): Promise<vo
     retryAfter,
   };
   const verdict = judge(taken.attempts, outcome, now(), Math.random());
-  const kept = await finishAttempt(
-    db,
-    taken,
-    {
-      delivery_id: taken.id,
-      attempt: taken.attempts,
-      url: taken.url,
-      started_at: started,
-      duration_ms,
-      ...attempt,
-    },
-    follow(verdict, now()),
-  );
+  const record = { delivery_id: taken.id, attempt: taken.attempts, url: taken.url, started_at: started };
+  const next = follow(verdict, now());
+  const kept = await insist(() => finishAttempt(db, taken, { ...record, duration_ms, ...attempt }, next));
   logAttempt(log, taken, { ...attempt, duration_ms }, kept ? verdict.next : 'lease_lost');
   if (kept && verdict.next === 'retry') await relay.schedule(taken.id, taken.attempts, verdict.waitMs);
 }
@@ -118,6 +112,19 @@ function excerpt(body: Buffer): string | null {
 /** As a stream, so that a character cut at the end is left out and not replaced. */
 function decode(bytes: Buffer): string {
   return new TextDecoder().decode(bytes, { stream: true });
+}
+
+/** Writes again after a failure; writing twice does no harm, because the first success ends the lease. */
+async function insist<T>(write: () => Promise<T>): Promise<T> {
+  const end = performance.now() + WRITE_MS;
+  for (;;) {
+    try {
+      return await write();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await sleep(WRITE_AGAIN_MS);
+    }
+  }
 }
 
 function follow(verdict: Verdict, now: Date) {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import supertest from 'supertest';
 import { createSealer } from '../../src/kernel/crypto.ts';
@@ -45,9 +46,10 @@ async function openStage(backend: Backend, answer: Answer | undefined, closers: 
     mode: 'test',
     callback_url: sink.url,
   });
+  const { connection } = database;
   /** One statement on a connection of its own, past all pools. */
-  const query = async <Row extends pg.QueryResultRow>(sql: string): Promise<Row[]> => {
-    const client = new pg.Client(database.connection);
+  const query = async <Row extends pg.QueryResultRow>(sql: string, on = connection): Promise<Row[]> => {
+    const client = new pg.Client(on);
     await client.connect();
     try {
       return (await client.query<Row>(sql)).rows;
@@ -61,6 +63,19 @@ async function openStage(backend: Backend, answer: Answer | undefined, closers: 
     redis,
     sink,
     apiKey,
+    /** Cuts all connections to the database and lets none in for a while, as a restart or a failover would. */
+    async outage(ms: number): Promise<void> {
+      const elsewhere = { ...connection, database: 'postgres' };
+      const allow = (allowed: boolean) =>
+        query(`alter database ${connection.database} with allow_connections ${allowed}`, elsewhere);
+      await allow(false);
+      await query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${connection.database}'`,
+        elsewhere,
+      );
+      await sleep(ms);
+      await allow(true);
+    },
     /** Another process on the same database and queue. */
     async serve(role?: 'all' | 'api' | 'worker'): Promise<Child> {
       const child = await startChild(settings, role);

@@ -1,6 +1,3 @@
-import { createServer } from 'node:http';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { challengeRoutes } from './api/challenges.ts';
 import { opsRoutes } from './api/ops.ts';
 import { webhookRoutes } from './api/webhooks.ts';
@@ -19,6 +16,7 @@ import { hmacHex } from './kernel/crypto.ts';
 import { every } from './kernel/every.ts';
 import { createLog, rateLimited } from './kernel/log.ts';
 import type { Log } from './kernel/log.ts';
+import { listen, portOf, stopOf } from './listen.ts';
 import { handleWebhook, sweepInbox } from './providers/inbox.ts';
 import { reconcileSessions } from './providers/reconcile.ts';
 import { createJobs } from './queue.ts';
@@ -32,6 +30,8 @@ export type Role = 'all' | 'api' | 'worker';
 export type Running = {
   /** where it listens; undefined for a worker */
   url: string | undefined;
+  /** the origin that people and programs reach */
+  publicUrl: string;
   /** the first integration's key and secret, on the very first start only */
   firstStart: { apiKey: string; secret: string } | undefined;
   stateDir: string | undefined;
@@ -45,8 +45,6 @@ const SWEEP_MS = 1_000;
 const RECONCILE_MS = 10_000;
 const TIDY_MS = 3_600_000;
 const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
-/** Requests under way get this long when the server stops. */
-const DRAIN_MS = 10_000;
 
 /** The composition root: builds everything once, migrates, starts what the role asks for. */
 export async function serve(
@@ -82,21 +80,8 @@ export async function serve(
     const batches = createBatches(db);
     const browsers = createBrowsers({ key: cookieKey(store), secure: publicUrl.startsWith('https:'), now });
     const deps = {
-      ...{
-        db,
-        batches,
-        sealer,
-        jobs,
-        relay,
-        outbound,
-        reachOf,
-        checkCallbackUrl,
-        browsers,
-        publicUrl,
-        now,
-        log,
-      },
-      wake: relay.wake,
+      ...{ db, batches, sealer, jobs, relay, wake: relay.wake, now, log },
+      ...{ outbound, reachOf, checkCallbackUrl, browsers, publicUrl },
     };
 
     if (server)
@@ -106,6 +91,7 @@ export async function serve(
     if (stop) closers.push(async () => void stop());
     return {
       url: server && `http://${config.host}:${portOf(server)}`,
+      publicUrl,
       firstStart,
       stateDir: store.stateDir,
       close,
@@ -151,34 +137,4 @@ function startWork(deps: Deps): () => Promise<void> {
 /** A key for cookies alone, so that nothing signed elsewhere passes as one. */
 function cookieKey({ signingKey }: Store): string {
   return hmacHex(signingKey, 'browser cookies');
-}
-
-function listen({ host, port }: Config): Promise<Server> {
-  const server = createServer();
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const cure =
-        error.code === 'EADDRINUSE' ? `port ${port} is taken; stop what uses it or set PORT` : error.message;
-      reject(new Error(`cannot listen on ${host}:${port}: ${cure}`));
-    });
-    server.listen(port, host, () => resolve(server));
-  });
-}
-
-function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port;
-}
-
-/** Stops the server, once however often it is called. */
-function stopOf(server: Server): () => Promise<void> {
-  let stopped: Promise<void> | undefined;
-  return () => (stopped ??= stopServer(server));
-}
-
-async function stopServer(server: Server): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve));
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-  await closed;
-  clearTimeout(timer);
 }

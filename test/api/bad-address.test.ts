@@ -53,7 +53,11 @@ test('raw NULs in the request line and in headers are refused before anything re
     `GET ${PATH}?target=\u0000 HTTP/1.1\r\nHost: x\r\n`,
     `GET ${PATH} HTTP/1.1\r\nHost: x\r\nX-API-Key: a\u0000b\r\n`,
   ]) {
-    expect((await sendRaw(server.url, `${head}\r\n`)).status).toBe(400);
+    const answer = await sendRaw(server.url, `${head}\r\n`);
+    expect(answer.status).toBe(400);
+    expect(answer.text).toMatch(
+      /\r\n\r\n\{"error":"The request is malformed","code":"invalid","request_id":"[0-9a-f-]{36}"\}$/,
+    );
   }
 });
 

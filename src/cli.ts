@@ -8,6 +8,7 @@ import { keyRevoke, keyRotate } from './cli/key.ts';
 import { migrateCommand } from './cli/migrate.ts';
 import { providerCommands } from './cli/provider.ts';
 import { serveCommand, settingsHelp } from './cli/serve.ts';
+import { secretRotate } from './cli/secret.ts';
 import { tenantSetExpiry } from './cli/tenant.ts';
 import { ConfigError, readConfig } from './config.ts';
 
@@ -19,6 +20,7 @@ const commands: Command[] = [
   integrationList,
   keyRotate,
   keyRevoke,
+  secretRotate,
   tenantSetExpiry,
   ...providerCommands,
 ];

@@ -19,7 +19,6 @@ const STATUS: Record<ErrorCode, number> = {
   method_not_allowed: 405,
   conflict: 409,
   idempotency_key_reused: 409,
-  gone: 410,
   too_large: 413,
   unsupported_media_type: 415,
   unavailable: 503,
@@ -43,7 +42,7 @@ export function createApp(options: { config: Config; log: Log; doors: Door[] }):
 }
 
 /** The id that a request's log lines and its error answer share. */
-export function requestIdOf(res: Response): string {
+function requestIdOf(res: Response): string {
   return res.getHeader('x-request-id') as string;
 }
 

@@ -3,7 +3,7 @@ import type { Db } from '../db/database.ts';
 import { sha256 } from '../kernel/crypto.ts';
 import { AppError } from '../kernel/errors.ts';
 import { findCaller } from '../tenants/store.ts';
-import type { Caller } from '../tenants/store.ts';
+import type { Caller, SCOPES } from '../tenants/store.ts';
 
 /** How long a caller's data is used without asking again: a revoked key ends within this time. */
 export const CALLER_CACHE_MS = 1_000;
@@ -22,6 +22,16 @@ export function authenticate({ db, now }: { db: Db; now: () => Date }): RequestH
       throw new AppError('unauthorized', 'Invalid or missing API key');
     }
     callers.set(req, caller);
+    next();
+  };
+}
+
+/** Middleware that answers 403 unless the caller's key may do this. */
+export function allowed(scope: (typeof SCOPES)[number]): RequestHandler {
+  return (req, _res, next) => {
+    if (!callerOf(req).scopes.includes(scope)) {
+      throw new AppError('forbidden', `This API key may not do this; it needs the scope ${scope}`);
+    }
     next();
   };
 }

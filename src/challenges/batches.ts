@@ -10,7 +10,12 @@ export type Batches = {
   find: (asked: Asked) => Promise<Challenge | undefined>;
 };
 
-const LIMITS = { atOnce: 2, maxItems: 50 };
+const LIMITS = { atOnce: 2, maxItems: 50, isItemsFault };
+
+/** Bad data or a broken constraint (SQLSTATE classes 22 and 23); anything else would fail each of them again. */
+function isItemsFault(error: unknown): boolean {
+  return /^2[23]/.test(String((error as { code?: unknown }).code));
+}
 
 /** One of these per process. */
 export function createBatches(db: Db): Batches {

@@ -1,12 +1,13 @@
 import { invalid } from '../kernel/errors.ts';
 import { createReach } from '../reach.ts';
 import { createIntegration } from '../tenants/keys.ts';
-import { listIntegrations } from '../tenants/store.ts';
-import { MODE_OPTION, modeOf, textOf, withTenant } from './command.ts';
-import type { Command } from './command.ts';
+import { SCOPES, listIntegrations } from '../tenants/store.ts';
+import type { KeyRights } from '../tenants/store.ts';
+import { MODE_OPTION, UsageError, modeOf, textOf, withTenant } from './command.ts';
+import type { Command, Values } from './command.ts';
+import { secretOf } from './rotation.ts';
 
 const MAX_NAME = 100;
-const MAX_SECRET = 256;
 
 export const integrationCreate: Command = {
   name: 'integration create',
@@ -20,13 +21,21 @@ export const integrationCreate: Command = {
     },
     'webhook-secret': { type: 'string', value: 'SECRET', help: 'Signs callbacks; generated when left out' },
     mode: MODE_OPTION,
+    scopes: {
+      type: 'string',
+      value: 'LIST',
+      default: SCOPES.join(','),
+      help: `What its key may do (default: ${SCOPES.join(',')})`,
+    },
+    'own-only': { type: 'boolean', default: false, help: 'Its key sees only challenges it created' },
   },
   run: (config, values) =>
     withTenant(config, async (store, tenant_id) => {
       const mode = modeOf(values);
       const name = textOf(values, 'name') ?? '';
       if (name.length > MAX_NAME) throw invalid(`--name must have at most ${MAX_NAME} characters`);
-      const secret = checkSecret(textOf(values, 'webhook-secret'));
+      const secret = secretOf(values);
+      const rights = rightsOf(values);
       const callback_url = textOf(values, 'callback-url') ?? null;
       const reach = createReach(config, store.bundled);
       if (callback_url) reach.checkCallbackUrl(callback_url, mode, '--callback-url');
@@ -34,7 +43,7 @@ export const integrationCreate: Command = {
       const made = await store.db
         .transaction()
         .execute((tx) =>
-          createIntegration(tx, store.sealer, { tenant_id, name, mode, callback_url, secret }),
+          createIntegration(tx, store.sealer, { tenant_id, name, mode, callback_url, secret, rights }),
         );
       return {
         json: {
@@ -76,14 +85,10 @@ export const integrationList: Command = {
     }),
 };
 
-/** A whsec_ secret must decode, or the Standard Webhooks signature would be keyed with rubbish. */
-function checkSecret(secret: string | undefined): string | undefined {
-  if (secret === undefined) return undefined;
-  if (secret.length > MAX_SECRET || !/^[\x21-\x7e]+$/.test(secret)) {
-    throw invalid(`--webhook-secret must be 1 to ${MAX_SECRET} printable characters without spaces`);
+function rightsOf(values: Values): KeyRights {
+  const scopes = (textOf(values, 'scopes') ?? '').split(',').map((scope) => scope.trim());
+  if (!scopes.every((scope) => SCOPES.some((known) => known === scope))) {
+    throw new UsageError(`--scopes takes ${SCOPES.join(' and ')}, separated by a comma`);
   }
-  if (secret.startsWith('whsec_') && !/^[A-Za-z0-9+/]{22,}={0,2}$/.test(secret.slice('whsec_'.length))) {
-    throw invalid('--webhook-secret starts with whsec_ but does not go on with base64 of at least 16 bytes');
-  }
-  return secret;
+  return { scopes, own_only: values['own-only'] === true };
 }

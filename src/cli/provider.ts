@@ -4,7 +4,7 @@ import { saveAccount, sealContext } from '../providers/store.ts';
 import { createReach } from '../reach.ts';
 import { MODE_OPTION, modeOf, textOf, withTenant } from './command.ts';
 import type { Command, Option } from './command.ts';
-import { untilServersNoticed } from './key.ts';
+import { untilServersNoticed } from './rotation.ts';
 
 /** `provider set …`, one command per provider in the registry. */
 export const providerCommands: Command[] = Object.entries(providers).map(([name, provider]) =>

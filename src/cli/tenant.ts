@@ -2,7 +2,7 @@ import { DEFAULT_EXPIRY_MINUTES, MAX_EXPIRY_MINUTES, MIN_EXPIRY_MINUTES } from '
 import { setDefaultExpiry } from '../tenants/store.ts';
 import { UsageError, textOf, withTenant } from './command.ts';
 import type { Command } from './command.ts';
-import { untilServersNoticed } from './key.ts';
+import { untilServersNoticed } from './rotation.ts';
 
 export const tenantSetExpiry: Command = {
   name: 'tenant set-expiry',

@@ -21,7 +21,6 @@ const WAITS_MS = [
   20 * HOUR,
   24 * HOUR,
 ];
-export const MAX_ATTEMPTS = WAITS_MS.length + 1;
 const JITTER = 0.2;
 const MAX_RETRY_AFTER_MS = 6 * HOUR;
 /** A receiver that is overwhelmed is not asked again at once. */
@@ -57,7 +56,7 @@ function atLeast({ statusCode, errorClass, retryAfter }: Outcome, now: Date, ran
 }
 
 /** Retry-After (RFC 9110 §10.2.3), seconds or an HTTP date, as milliseconds from `now`; capped; 0 if absent or unreadable. */
-export function readRetryAfter(header: string | undefined, now: Date): number {
+function readRetryAfter(header: string | undefined, now: Date): number {
   if (header === undefined) return 0;
   const ms = /^\d+$/.test(header.trim()) ? Number(header) * SECOND : Date.parse(header) - now.getTime();
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);

@@ -7,7 +7,6 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'conflict'
   | 'idempotency_key_reused'
-  | 'gone'
   | 'too_large'
   | 'unsupported_media_type'
   | 'unavailable';

@@ -51,7 +51,7 @@ export async function applyReport(
     now,
   );
   if (moved) return 'applied';
-  await audit(tx, session, report, actor, 'report_too_late', now);
+  await audit(tx, session, report, actor, 'report_after_end', now);
   return 'too_late';
 }
 

@@ -62,7 +62,7 @@ export const veriff: Provider = {
     const body = parse(text);
     const verification = asObject(body?.verification);
     if (body && verification && typeof verification.status === 'string' && body.eventType === undefined) {
-      return readDecision(verification);
+      return readDecision(verification, text);
     }
     if (
       body &&
@@ -70,9 +70,9 @@ export const veriff: Provider = {
       typeof body.code === 'number' &&
       typeof body.id === 'string'
     ) {
-      return readEvent(body);
+      return readEvent(body, text);
     }
-    return { kind: 'unknown', eventKey: `body:${sha256(text)}`, sessionId: undefined, report: undefined };
+    return { kind: 'unknown', eventKey: bodyKey(text), sessionId: undefined, report: undefined };
   },
 
   async fetchReport(sessionId, settings, http) {
@@ -81,16 +81,16 @@ export const veriff: Provider = {
     const answer = await call(settings, http, { method: 'GET', path, signed: sessionId });
     const verification = asObject(parse(answer.body.toString('utf8'))?.verification);
     if (!verification || verification.id !== sessionId) return undefined;
-    return readDecision(verification).report;
+    return readDecision(verification, '').report;
   },
 };
 
-function readDecision(verification: Json): Webhook {
+function readDecision(verification: Json, text: string): Webhook {
   const { id, attemptId, status, decisionTime } = verification;
   const word = textOf(status) ?? UNREADABLE;
   return {
     kind: 'decision',
-    eventKey: `decision:${sha256(JSON.stringify([id, attemptId ?? null, status, decisionTime ?? null]))}`,
+    eventKey: keyOf('decision', [id, attemptId, status, decisionTime], text),
     sessionId: textOf(id) ?? undefined,
     report: {
       decision: Object.hasOwn(CONCLUSIVE, word) ? CONCLUSIVE[word] : undefined,
@@ -107,11 +107,11 @@ function readDecision(verification: Json): Webhook {
 }
 
 /** Events say how far the person is; they have no time and never decide. */
-function readEvent(event: Json): Webhook {
+function readEvent(event: Json, text: string): Webhook {
   const { id, attemptId, action, feature, code } = event;
   return {
     kind: 'event',
-    eventKey: `event:${sha256(JSON.stringify([id, attemptId ?? null, action, feature ?? null, code]))}`,
+    eventKey: keyOf('event', [id, attemptId, action, feature, code], text),
     sessionId: textOf(id) ?? undefined,
     report: {
       decision: undefined,
@@ -121,6 +121,16 @@ function readEvent(event: Json): Webhook {
       challengeId: echoOf(event.vendorData),
     },
   };
+}
+
+/** What makes two webhooks the same (Veriff names no delivery id); where a part is no plain value, only the same text is. */
+function keyOf(kind: string, parts: unknown[], text: string): string {
+  if (parts.some((part) => typeof part === 'object' && part !== null)) return bodyKey(text);
+  return `${kind}:${sha256(JSON.stringify(parts.map((part) => part ?? null)))}`;
+}
+
+function bodyKey(text: string): string {
+  return `body:${sha256(text)}`;
 }
 
 /** A time with 3, 6 or 9 fraction digits as seconds and nanoseconds that sort as text; `Date` would drop digits. */

@@ -3,7 +3,7 @@ import { newToken, newWebhookSecret, sha256 } from '../kernel/crypto.ts';
 import type { Sealer } from '../kernel/crypto.ts';
 import { newId } from '../kernel/id.ts';
 import { insertCallbackSecret, insertIntegration, insertKey } from './store.ts';
-import type { Mode } from './store.ts';
+import type { KeyRights, Mode } from './store.ts';
 
 /** How much of a key is kept readable: enough to tell keys apart, far too little to guess one. */
 const PREFIX_LENGTH = 12;
@@ -19,6 +19,22 @@ export function callbackSecretContext(secretId: string): string {
   return `callback_secrets:${secretId}`;
 }
 
+/** Seals and stores a callback secret. */
+export async function addCallbackSecret(
+  db: Db,
+  sealer: Sealer,
+  integrationId: string,
+  secret: string,
+): Promise<void> {
+  const id = newId();
+  await insertCallbackSecret(db, integrationId, id, sealer.seal(secret, callbackSecretContext(id)));
+}
+
+/** The part of a key, or of what a list shows of it, that tells it from others. */
+export function keyPrefix(text: string): string {
+  return text.replace(/…$/, '').slice(0, PREFIX_LENGTH);
+}
+
 /** Creates a webhook integration with its first key and a callback secret (generated unless given); both are shown only here. */
 export async function createIntegration(
   db: Db,
@@ -29,18 +45,13 @@ export async function createIntegration(
     mode: Mode;
     callback_url: string | null;
     secret?: string | undefined;
+    rights?: KeyRights | undefined;
   },
 ): Promise<{ integrationId: string; apiKey: string; secret: string }> {
-  const { secret = newWebhookSecret(), ...integration } = wish;
+  const { secret = newWebhookSecret(), rights, ...integration } = wish;
   const integrationId = await insertIntegration(db, integration);
   const { key, ...stored } = newApiKey(integration.mode);
-  await insertKey(db, { integration_id: integrationId, ...stored });
-  const secretId = newId();
-  await insertCallbackSecret(
-    db,
-    integrationId,
-    secretId,
-    sealer.seal(secret, callbackSecretContext(secretId)),
-  );
+  await insertKey(db, { integration_id: integrationId, ...stored, ...rights });
+  await addCallbackSecret(db, sealer, integrationId, secret);
   return { integrationId, apiKey: key, secret };
 }

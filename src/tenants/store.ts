@@ -5,6 +5,9 @@ import type { Integrations } from '../generated/database.ts';
 import { newId } from '../kernel/id.ts';
 
 export type Mode = 'test' | 'live';
+/** What a key may be allowed: to create (and so to end) challenges, and to read them. */
+export const SCOPES = ['challenges:create', 'challenges:read'] as const;
+export type KeyRights = { scopes: string[]; own_only: boolean };
 /** Who is asking: the integration behind an API key, and what its tenant has decided. */
 export type Caller = {
   tenant_id: string;
@@ -12,6 +15,9 @@ export type Caller = {
   mode: Mode;
   key_prefix: string;
   valid_until: Date | null;
+  scopes: string[];
+  /** sees only the challenges of its own integration */
+  own_only: boolean;
   callback_url: string | null;
   default_expiry_minutes: number | null;
   /** the provider set up for this mode, if any */
@@ -34,6 +40,8 @@ export function findCaller(db: Db, keyHash: string): Promise<Caller | undefined>
       'integrations.callback_url',
       'api_keys.key_prefix',
       'api_keys.valid_until',
+      'api_keys.scopes',
+      'api_keys.own_only',
       'tenants.default_expiry_minutes',
       eb
         .selectFrom('provider_accounts')
@@ -112,30 +120,41 @@ export function listIntegrations(db: Db, tenantId: string, now: Date) {
     .execute();
 }
 
-/** The integration with this id or, within the tenant, this name. */
-export async function findIntegration(
+/** The tenant's integration with this id, or all with this name. */
+export async function findIntegrations(
   db: Db,
   tenantId: string,
   idOrName: string,
-): Promise<Selectable<Integrations> | undefined> {
+): Promise<Selectable<Integrations>[]> {
   const rows = await db
     .selectFrom('integrations')
     .selectAll()
     .where('tenant_id', '=', tenantId)
     .orderBy('id')
     .execute();
-  return rows.find((row) => row.id === idOrName) ?? rows.find((row) => row.name === idOrName);
+  const byId = rows.filter((row) => row.id === idOrName);
+  return byId.length > 0 ? byId : rows.filter((row) => row.name === idOrName);
 }
 
 /** Stores the hash of a new API key. */
 export async function insertKey(
   db: Db,
-  key: { integration_id: string; key_hash: string; key_prefix: string },
+  key: { integration_id: string; key_hash: string; key_prefix: string } & Partial<KeyRights>,
 ): Promise<void> {
   await db
     .insertInto('api_keys')
     .values({ id: newId(), ...key })
     .execute();
+}
+
+/** The rights of the integration's newest key, for one that is to replace it. */
+export function findKeyRights(db: Db, integrationId: string): Promise<KeyRights | undefined> {
+  return db
+    .selectFrom('api_keys')
+    .select(['scopes', 'own_only'])
+    .where('integration_id', '=', integrationId)
+    .orderBy('id', 'desc')
+    .executeTakeFirst();
 }
 
 /** Lets the integration's valid keys (or the one with this prefix) end at `until`, unless they end sooner; returns their prefixes. */
@@ -164,6 +183,17 @@ export async function insertCallbackSecret(
   sealed: string,
 ): Promise<void> {
   await db.insertInto('callback_secrets').values({ id, integration_id: integrationId, sealed }).execute();
+}
+
+/** Lets the integration's callback secrets end at `until`, unless they end sooner; returns how many. */
+export async function endCallbackSecrets(db: Db, integrationId: string, until: Date): Promise<number> {
+  const { numUpdatedRows } = await db
+    .updateTable('callback_secrets')
+    .set({ valid_until: until })
+    .where('integration_id', '=', integrationId)
+    .where((eb) => eb.or([eb('valid_until', 'is', null), eb('valid_until', '>', until)]))
+    .executeTakeFirstOrThrow();
+  return Number(numUpdatedRows);
 }
 
 /** The integration's callback secrets valid at `now`, newest first. */

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Router } from 'express';
+import { allow } from './allow.ts';
 
 const require = createRequire(import.meta.url);
 /** The stylesheets by the name pages use; nothing comes from another site. */
@@ -17,6 +18,7 @@ export function assetRoutes(): Router {
     router.get(`/${name}`, (_req, res) => {
       res.sendFile(file, { maxAge: MAX_AGE_MS, dotfiles: 'allow' });
     });
+    router.all(`/${name}`, allow('GET'));
   }
   return router;
 }

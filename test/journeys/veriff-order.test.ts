@@ -32,7 +32,7 @@ describe.each(BACKENDS)('Veriff’s webhooks in any order and number, queue on %
     await Promise.all(decisions.map((word) => story.veriff.decide(session, word, { decisionTime: null })));
     expect(new Set(await story.outcomes(session))).toEqual(new Set(['applied', 'too_late']));
     expect(await story.announced(id)).toBe(1);
-    expect((await story.audit(id)).filter(({ action }) => action === 'report_too_late')).toHaveLength(1);
+    expect((await story.audit(id)).filter(({ action }) => action === 'report_after_end')).toHaveLength(1);
   });
 
   test('an approval after a decline changes nothing, and is in the audit trail', async () => {
@@ -45,7 +45,7 @@ describe.each(BACKENDS)('Veriff’s webhooks in any order and number, queue on %
     expect(await story.announced(id)).toBe(1);
     expect((await story.audit(id)).at(-1)).toMatchObject({
       actor: 'provider:veriff',
-      action: 'report_too_late',
+      action: 'report_after_end',
       detail: { report: 'approved', status: 'failed' },
     });
   });
@@ -141,7 +141,7 @@ describe.each(BACKENDS)('Veriff’s webhooks in any order and number, queue on %
     const callback = await story.sink.waitFor(id);
     expect(callback.json).toMatchObject({ event_type: 'challenge.expired', status: 'expired' });
     expect(await story.server.read(id)).toMatchObject({ status: 'expired', is_expired: true });
-    const late = (await story.audit(id)).find(({ action }) => action === 'report_too_late');
+    const late = (await story.audit(id)).find(({ action }) => action === 'report_after_end');
     expect(late?.detail).toMatchObject({ report: 'approved' });
     expect(await story.announced(id)).toBe(1);
   });

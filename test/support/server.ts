@@ -7,6 +7,7 @@ import { serve } from '../../src/serve.ts';
 import type { Role } from '../../src/serve.ts';
 import { createIntegration } from '../../src/tenants/keys.ts';
 import { findFirstTenant, insertTenant } from '../../src/tenants/store.ts';
+import type { KeyRights } from '../../src/tenants/store.ts';
 import { createDatabase } from './database.ts';
 import { startRedis } from './redis.ts';
 
@@ -75,6 +76,7 @@ export async function startServer({ backend = 'postgres', role = 'all', env = {}
         callback_url?: string | null;
         newTenant?: boolean;
         secret?: string;
+        rights?: KeyRights;
       } = {},
     ) {
       const { mode = 'test', callback_url = null, newTenant = false, ...rest } = wish;

@@ -5,6 +5,10 @@ import { existsSync } from 'node:fs';
 const TOOLS = {
   redis: { commands: ['redis-server', 'valkey-server'], package: 'redis-server' },
   browser: { commands: ['chromium', 'google-chrome', 'chromium-browser'], package: 'chromium' },
+  python: { commands: ['python3'], package: 'python3' },
+  openssl: { commands: ['openssl'], package: 'openssl' },
+  curl: { commands: ['curl'], package: 'curl' },
+  processes: { commands: ['ps'], package: 'procps' },
 } as const;
 
 export type Tool = keyof typeof TOOLS;

@@ -23,14 +23,25 @@ create table challenges (
   target_response text,
   auth_method text,
   device_fingerprint json,
+  -- the person said that it was not them: instead of verifying, or afterwards
+  incident_reported_at timestamptz,
+  incident_comment text,
+  disputed boolean not null default false,
   -- how many events were announced so far
   event_sequence integer not null default 0,
   created_at timestamptz not null,
   started_at timestamptz,
   completed_at timestamptz,
   expires_at timestamptz not null,
+  -- frozen when verified; a dispute takes it away
+  valid_until timestamptz,
+  -- a verified result is spent once
+  consumed_at timestamptz,
   check (target_user_id is not null or target_user_email is not null),
-  check ((completed_at is null) = (status in ('initiated', 'in-progress')))
+  check ((completed_at is null) = (status in ('initiated', 'in-progress'))),
+  check ((valid_until is not null) = (status = 'verified' and not disputed)),
+  check (status = 'verified' or (not disputed and consumed_at is null)),
+  check (incident_reported_at is not null or (not disputed and incident_comment is null))
 );
 create index challenges_by_tenant on challenges (tenant_id, mode, id desc);
 create index challenges_by_email on challenges (tenant_id, lower(target_user_email)) where target_user_email is not null;

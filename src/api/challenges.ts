@@ -3,6 +3,7 @@ import type { Request, Response } from 'express';
 import { cancelChallenge, getChallenge } from '../challenges/cancel.ts';
 import { actorOf, createChallenge, createOnce } from '../challenges/create.ts';
 import type { CreateDeps } from '../challenges/create.ts';
+import { consumeChallenge } from '../challenges/consume.ts';
 import { cursorOf, parseCreateChallenge, parseIdempotencyKey, parseListQuery } from '../challenges/input.ts';
 import { presentChallenge } from '../challenges/present.ts';
 import type { SettleDeps } from '../challenges/settle.ts';
@@ -11,7 +12,7 @@ import { AppError } from '../kernel/errors.ts';
 import { isUuid } from '../kernel/id.ts';
 import type { Caller } from '../tenants/store.ts';
 import { allow } from '../web/allow.ts';
-import { authenticate, callerOf } from './authenticate.ts';
+import { allowed, authenticate, callerOf } from './authenticate.ts';
 import { jsonBody } from './json-body.ts';
 
 const NO_PROVIDER = 'no identity provider is set up for live mode, so nobody can pass this challenge';
@@ -19,9 +20,11 @@ const NO_PROVIDER = 'no identity provider is set up for live mode, so nobody can
 /** The REST door: `/api/v1/challenges`. */
 export function challengeRoutes(deps: CreateDeps & SettleDeps): Router {
   const auth = authenticate(deps);
+  const mayCreate = [auth, allowed('challenges:create')];
+  const mayRead = [auth, allowed('challenges:read')];
   const router = Router();
 
-  router.post('/', auth, ...jsonBody, async (req: Request, res: Response) => {
+  router.post('/', ...mayCreate, ...jsonBody, async (req: Request, res: Response) => {
     const caller = callerOf(req);
     const key = parseIdempotencyKey(req.get('idempotency-key'));
     const { input, warnings: ignored } = parseCreateChallenge(req.body);
@@ -34,7 +37,7 @@ export function challengeRoutes(deps: CreateDeps & SettleDeps): Router {
     res.status(201).location(`/api/v1/challenges/${answer.challenge_id}`).json(answer);
   });
 
-  router.get('/', auth, async (req, res) => {
+  router.get('/', ...mayRead, async (req, res) => {
     const query = parseListQuery(req.query);
     const rows = await listChallenges(
       deps.db,
@@ -48,20 +51,26 @@ export function challengeRoutes(deps: CreateDeps & SettleDeps): Router {
     res.json({ data: page.map((row) => presentChallenge(row, deps.now())), next_cursor });
   });
 
-  router.get('/:id', auth, async (req, res) => {
+  router.get('/:id', ...mayRead, async (req, res) => {
     const challenge = await getChallenge(deps, idOf(req.params), callerOf(req));
     res.json(presentChallenge(challenge, deps.now()));
   });
 
-  router.post('/:id/cancel', auth, async (req, res) => {
+  router.post('/:id/cancel', ...mayCreate, async (req, res) => {
     const caller = callerOf(req);
     const challenge = await cancelChallenge(deps, idOf(req.params), caller, actorOf(caller));
     res.json(presentChallenge(challenge, deps.now()));
   });
 
+  router.post('/:id/consume', ...mayCreate, async (req, res) => {
+    const caller = callerOf(req);
+    const challenge = await consumeChallenge(deps, idOf(req.params), caller, actorOf(caller));
+    res.json(presentChallenge(challenge, deps.now()));
+  });
+
   router.all('/', allow('GET', 'POST'));
   router.all('/:id', allow('GET'));
-  router.all('/:id/cancel', allow('POST'));
+  for (const path of ['/:id/cancel', '/:id/consume']) router.all(path, allow('POST'));
   return router;
 }
 

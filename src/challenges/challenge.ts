@@ -11,6 +11,11 @@ export const STATUSES: readonly Status[] = ['initiated', 'in-progress', 'verifie
 export const MIN_EXPIRY_MINUTES = 1;
 export const MAX_EXPIRY_MINUTES = 10_080;
 export const DEFAULT_EXPIRY_MINUTES = 15;
+/** How long a verified result may be relied on. */
+export const VALIDITY_MINUTES = 15;
+/** How long after it the person may still say that it was not them. */
+export const DISPUTE_WINDOW_HOURS = 24;
+export const DISPUTE_WINDOW_MS = DISPUTE_WINDOW_HOURS * 3_600_000;
 
 /** From where each status may be reached; what is terminal is never left. */
 const LEGAL_FROM: Record<Status, readonly Status[]> = {
@@ -36,6 +41,17 @@ export function isTerminal(status: Status): status is Terminal {
 export function asOf(challenge: Challenge, now: Date): Challenge {
   if (isTerminal(challenge.status) || challenge.expires_at > now) return challenge;
   return { ...challenge, status: 'expired', completed_at: challenge.expires_at };
+}
+
+/** Whether the person may still say that it was not them. */
+export function isDisputable({ status, disputed, completed_at }: Challenge, now: Date): boolean {
+  const verifiedAt = status === 'verified' ? completed_at : null;
+  return !disputed && verifiedAt !== null && now.getTime() < verifiedAt.getTime() + DISPUTE_WINDOW_MS;
+}
+
+/** Until when a result that was verified at this time may be relied on. */
+export function validUntil(verifiedAt: Date): Date {
+  return new Date(verifiedAt.getTime() + VALIDITY_MINUTES * 60_000);
 }
 
 /** The deadline of a challenge created at `now`: the request's minutes, else the tenant's, else the server's; whole seconds. */

@@ -34,6 +34,7 @@ const MAX_URL = 2_048;
 const MAX_METADATA_KEYS = 20;
 const MAX_METADATA_KEY = 40;
 const MAX_METADATA_VALUE = 500;
+export const MAX_INCIDENT_COMMENT = 500;
 const MAX_LIST = 100;
 const DEFAULT_LIST = 20;
 const MAX_IDEMPOTENCY_KEY = 255;
@@ -94,6 +95,11 @@ export function parseIdempotencyKey(header: string | undefined): string | undefi
     throw invalid('Idempotency-Key must be 1 to 255 printable characters without spaces', 'Idempotency-Key');
   }
   return header;
+}
+
+/** What a person says about an incident: one line, or null; a 400 if it is no plain text. */
+export function parseIncidentComment(value: unknown): string | null {
+  return readText(value, 'comment', { max: MAX_INCIDENT_COMMENT }) ?? null;
 }
 
 /** The cursor of the page that follows the challenge with this id. */

@@ -1,4 +1,4 @@
-import { asOf } from './challenge.ts';
+import { asOf, isTerminal } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
 
 /** ISO 8601 in UTC with whole seconds, as the contract's samples have it. */
@@ -18,7 +18,9 @@ export function presentChallenge(stored: Challenge, now: Date) {
     expires_at: isoTime(challenge.expires_at),
     completed_at: isoTime(challenge.completed_at),
     is_expired: challenge.status === 'expired',
+    consumed_at: isoTime(challenge.consumed_at),
     device_fingerprint: challenge.device_fingerprint,
+    device_fingerprint_status: fingerprintStatus(challenge),
     ...shared(challenge),
   };
 }
@@ -56,7 +58,19 @@ function shared(challenge: Challenge) {
     target_response: challenge.target_response,
     auth_method: challenge.auth_method,
     failure_reason: challenge.failure_reason,
+    incident: incidentOf(challenge),
+    disputed: challenge.disputed,
+    valid_until: isoTime(challenge.valid_until),
     metadata: challenge.metadata,
     mode: challenge.mode,
   };
+}
+
+function incidentOf({ incident_reported_at, incident_comment }: Challenge) {
+  return incident_reported_at && { reported_at: isoTime(incident_reported_at), comment: incident_comment };
+}
+
+function fingerprintStatus({ device_fingerprint, status }: Challenge) {
+  if (device_fingerprint) return 'collected';
+  return isTerminal(status) ? 'unavailable' : 'pending';
 }

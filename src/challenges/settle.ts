@@ -3,7 +3,7 @@ import type { Db } from '../db/database.ts';
 import { recordEvent } from '../deliveries/store.ts';
 import type { Challenges, DB } from '../generated/database.ts';
 import { newId } from '../kernel/id.ts';
-import { isTerminal } from './challenge.ts';
+import { isTerminal, validUntil } from './challenge.ts';
 import type { Challenge, Status } from './challenge.ts';
 import { callbackBody } from './present.ts';
 import { moveStatus, recordAudit } from './store.ts';
@@ -16,7 +16,13 @@ export type Change = {
   actor: string;
   fields?: Pick<
     Updateable<Challenges>,
-    'failure_reason' | 'auth_method' | 'browser_hash' | 'device_fingerprint' | 'target_response' | 'provider'
+    | 'failure_reason'
+    | 'incident_comment'
+    | 'auth_method'
+    | 'browser_hash'
+    | 'device_fingerprint'
+    | 'target_response'
+    | 'provider'
   >;
   detail?: { [key: string]: string | number | null };
 };
@@ -46,7 +52,12 @@ export async function applyChange(
     to: change.to,
     at,
     events: terminal ? 1 : 0,
-    fields: { ...change.fields, ...(terminal ? { completed_at: completedAt } : { started_at: at }) },
+    fields: {
+      ...change.fields,
+      ...(terminal ? { completed_at: completedAt } : { started_at: at }),
+      ...(change.to === 'verified' ? { valid_until: validUntil(completedAt) } : {}),
+      ...(change.fields?.failure_reason === INCIDENT_REPORTED ? { incident_reported_at: at } : {}),
+    },
   });
   if (!moved) return undefined;
   await recordAudit(tx, {
@@ -61,7 +72,8 @@ export async function applyChange(
   return moved;
 }
 
-async function announce(tx: Db, challenge: Challenge, at: Date): Promise<void> {
+/** Writes the challenge's newest event, by the number the row has come to, and its delivery. */
+export async function announce(tx: Db, challenge: Challenge, at: Date): Promise<void> {
   const event = { id: newId(), type: eventType(challenge), sequence: challenge.event_sequence };
   await recordEvent(
     tx,
@@ -78,6 +90,7 @@ async function announce(tx: Db, challenge: Challenge, at: Date): Promise<void> {
 
 function eventType(challenge: Challenge): string {
   if (challenge.status === 'expired') return 'challenge.expired';
-  if (challenge.failure_reason === INCIDENT_REPORTED) return 'challenge.incident_reported';
+  if (challenge.failure_reason === INCIDENT_REPORTED || challenge.disputed)
+    return 'challenge.incident_reported';
   return 'challenge.completed';
 }

@@ -31,6 +31,8 @@ export interface ApiKeys {
   integration_id: string;
   key_hash: string;
   key_prefix: string;
+  own_only: Generated<boolean>;
+  scopes: Generated<string[]>;
   valid_until: Timestamp | null;
 }
 
@@ -57,13 +59,17 @@ export interface Challenges {
   browser_hash: string | null;
   callback_url: string | null;
   completed_at: Timestamp | null;
+  consumed_at: Timestamp | null;
   context: string | null;
   created_at: Timestamp;
   device_fingerprint: { [key: string]: string | null } | null;
+  disputed: Generated<boolean>;
   event_sequence: Generated<number>;
   expires_at: Timestamp;
   failure_reason: string | null;
   id: string;
+  incident_comment: string | null;
+  incident_reported_at: Timestamp | null;
   integration_id: string;
   metadata: { [key: string]: string };
   mode: 'test' | 'live';
@@ -75,6 +81,7 @@ export interface Challenges {
   target_user_email: string | null;
   target_user_id: string | null;
   tenant_id: string;
+  valid_until: Timestamp | null;
   verification_token_hash: string;
 }
 

@@ -63,6 +63,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/challenges/{challenge_id}/consume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Spend a verified result
+         * @description So that one verification allows one action. Succeeds exactly once, while the challenge is verified, undisputed
+         *     and before its `valid_until`; anything else is a 409 whose `error` says why.
+         */
+        post: operations["consumeChallenge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/webhooks/{provider}/{account_id}": {
         parameters: {
             query?: never;
@@ -166,6 +189,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/challenge/{challenge_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * After `verified`: the person says that it was not them
+         * @description Once, within 24 hours, from the browser that started. The status stays `verified`, `disputed` becomes true and
+         *     a callback says so. Too late or again, it changes nothing.
+         */
+        post: operations["disputeVerification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -229,7 +275,7 @@ export interface webhooks {
         get?: never;
         put?: never;
         /**
-         * Sent to your callback URL when a challenge ends
+         * Sent to your callback URL when a challenge ends, or is disputed afterwards
          * @description `POST` of JSON, signed. 2xx within 10 seconds is success; anything else is tried again, ten times over three
          *     days; redirects are not followed. Deliveries may repeat: tell them apart by `webhook-id`, which is the
          *     `event_id`. `X-Webhook-Signature` is `sha256=` and the hex HMAC-SHA256 of the exact body under the secret's
@@ -312,6 +358,15 @@ export interface components {
          *     `provider_abandoned`; null otherwise.
          */
         FailureReason: string | null;
+        /** @description The person's report that it was not them, before or after the end; null without one. */
+        Incident: null | {
+            reported_at: components["schemas"]["Time"];
+            comment: string | null;
+        };
+        /** @description The challenge was verified, and then the person reported that it was not them. Do not rely on it. */
+        Disputed: boolean;
+        /** @description How long a verified result may be relied on; null unless verified and undisputed. */
+        ValidUntil: components["schemas"]["Time"] | null;
         Challenge: {
             /** Format: uuid */
             challenge_id: string;
@@ -320,7 +375,13 @@ export interface components {
             expires_at: components["schemas"]["Time"];
             completed_at: components["schemas"]["Time"] | null;
             is_expired: boolean;
+            consumed_at: components["schemas"]["Time"] | null;
             device_fingerprint: components["schemas"]["DeviceFingerprint"];
+            /**
+             * @description `unavailable`: the challenge ended without one.
+             * @enum {string}
+             */
+            device_fingerprint_status: "pending" | "collected" | "unavailable";
             target_user_id: components["schemas"]["NullableText"];
             target_user_email: components["schemas"]["NullableText"];
             requester_id: string;
@@ -329,6 +390,9 @@ export interface components {
             /** @enum {string|null} */
             auth_method: "veriff" | "sandbox" | null;
             failure_reason: components["schemas"]["FailureReason"];
+            incident: components["schemas"]["Incident"];
+            disputed: components["schemas"]["Disputed"];
+            valid_until: components["schemas"]["ValidUntil"];
             metadata: components["schemas"]["Metadata"];
             mode: components["schemas"]["Mode"];
         };
@@ -355,6 +419,9 @@ export interface components {
             target_user_email: components["schemas"]["NullableText"];
             requester_id: string;
             failure_reason: components["schemas"]["FailureReason"];
+            incident: components["schemas"]["Incident"];
+            disputed: components["schemas"]["Disputed"];
+            valid_until: components["schemas"]["ValidUntil"];
             metadata: components["schemas"]["Metadata"];
             mode: components["schemas"]["Mode"];
             /**
@@ -369,7 +436,7 @@ export interface components {
             /** @description What is wrong, for people. */
             error: string;
             /** @enum {string} */
-            code: "invalid" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "idempotency_key_reused" | "gone" | "too_large" | "unsupported_media_type" | "unavailable" | "internal";
+            code: "invalid" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "idempotency_key_reused" | "too_large" | "unsupported_media_type" | "unavailable" | "internal";
             /** @description Which input is wrong. */
             field?: string;
             /** Format: uuid */
@@ -395,6 +462,15 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
+        /** @description The key may not do this; the sentence names the scope it lacks. */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
         /** @description There is nothing here for this key. */
         NotFound: {
             headers: {
@@ -404,7 +480,10 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The challenge has ended otherwise, or the idempotency key belongs to another request. */
+        /**
+         * @description The challenge has ended otherwise, its result cannot be consumed (any more), or the idempotency key belongs to
+         *     another request.
+         */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -440,7 +519,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The database is away. Nothing was stored; try again. */
+        /** @description The database is away. A create may have been stored all the same; repeat it with its `Idempotency-Key`. */
         Unavailable: {
             headers: {
                 [name: string]: unknown;
@@ -520,6 +599,7 @@ export interface operations {
             };
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -554,6 +634,7 @@ export interface operations {
             };
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -582,6 +663,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             503: components["responses"]["Unavailable"];
         };
@@ -607,6 +689,34 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    consumeChallenge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Spent, by this request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Challenge"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             503: components["responses"]["Unavailable"];
@@ -763,6 +873,8 @@ export interface operations {
                 "application/x-www-form-urlencoded": {
                     /** @enum {string} */
                     decision: "approve" | "decline" | "report";
+                    /** @description What happened, in one line of plain text; goes with `report`. */
+                    comment?: string;
                 };
             };
         };
@@ -785,6 +897,22 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Page"];
+            403: components["responses"]["Page"];
+            404: components["responses"]["Page"];
+        };
+    };
+    disputeVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            303: components["responses"]["SeeOther"];
             403: components["responses"]["Page"];
             404: components["responses"]["Page"];
         };

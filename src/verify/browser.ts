@@ -1,10 +1,11 @@
 import type { Request, Response } from 'express';
 import jwt from 'jsonwebtoken';
 import { newToken, safeEqual, sha256 } from '../kernel/crypto.ts';
+import { DISPUTE_WINDOW_MS } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
 
-/** The result may still be looked at for a while after the deadline. */
-const AFTERGLOW_MS = 3_600_000;
+/** The result may be looked at, and disputed, long after the deadline; the person must not lose the browser's cookie before. */
+const AFTERGLOW_MS = DISPUTE_WINDOW_MS;
 
 /** Binds a challenge to the browser that pressed Start, by a signed cookie; the row keeps a hash of what is in it. */
 export type Browsers = {

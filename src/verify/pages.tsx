@@ -1,7 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Challenge } from '../challenges/challenge.ts';
-import { DEFAULT_REQUESTER } from '../challenges/input.ts';
-import { INCIDENT_REPORTED } from '../challenges/settle.ts';
+import { DEFAULT_REQUESTER, MAX_INCIDENT_COMMENT } from '../challenges/input.ts';
 import { page } from '../web/layout.tsx';
 
 /** What the person is asked, before anything happens. */
@@ -58,67 +57,18 @@ export function sandboxPage(challenge: Challenge, now: Date): string {
         decision="report"
         label="Report incident: this wasn’t me"
         className="danger"
-      />
+      >
+        <label>
+          What happened? (optional)
+          <input type="text" name="comment" maxLength={MAX_INCIDENT_COMMENT} autoComplete="off" />
+        </label>
+      </Choice>
     </>,
   );
-}
-
-/** How it ended, or that it has not ended yet. */
-export function resultPage(challenge: Challenge): string {
-  const { title, text } = outcomeOf(challenge);
-  return page(
-    title,
-    <>
-      <TestBadge challenge={challenge} />
-      <h1>{title}</h1>
-      <p role="status">{text}</p>
-      <p class="quiet">
-        Reference: <code>{challenge.id}</code>
-      </p>
-    </>,
-  );
-}
-
-function outcomeOf(challenge: Challenge): { title: string; text: string } {
-  const requester = requesterOf(challenge);
-  switch (challenge.status) {
-    case 'verified':
-      return {
-        title: 'Identity verified',
-        text: `Thank you. ${requester} has been told that it is you. You can close this page.`,
-      };
-    case 'expired':
-      return {
-        title: 'This request has expired',
-        text: 'The time for it is over. If you still need it, ask for a new link.',
-      };
-    case 'failed':
-      return failureOf(challenge.failure_reason, requester);
-    default:
-      return {
-        title: 'Waiting for the result',
-        text: 'This page shows it as soon as it is there. You need not reload it.',
-      };
-  }
-}
-
-function failureOf(reason: string | null, requester: string): { title: string; text: string } {
-  if (reason === INCIDENT_REPORTED) {
-    return {
-      title: 'Incident reported',
-      text: `Thank you. ${requester} has been told that this was not you.`,
-    };
-  }
-  if (reason === 'canceled')
-    return { title: 'This request was canceled', text: `${requester} no longer needs it.` };
-  return {
-    title: 'Identity not verified',
-    text: `${requester} has been told. If you think this is wrong, contact your help desk.`,
-  };
 }
 
 /** A caller that did not say who it is has the contract's default name, which tells people nothing. */
-function requesterOf({ requester_id }: Challenge): string {
+export function requesterOf({ requester_id }: Challenge): string {
   return requester_id === DEFAULT_REQUESTER ? 'An automated system of your organization' : requester_id;
 }
 
@@ -154,11 +104,18 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
   );
 }
 
-type ChoiceProps = { challenge: Challenge; decision: string; label: string; className?: string };
+type ChoiceProps = {
+  challenge: Challenge;
+  decision: string;
+  label: string;
+  className?: string;
+  children?: ComponentChildren;
+};
 
-function Choice({ challenge, decision, label, className = '' }: ChoiceProps) {
+function Choice({ challenge, decision, label, className = '', children }: ChoiceProps) {
   return (
-    <form method="post" action={`/challenge/${challenge.id}/sandbox`}>
+    <form class={children ? 'aside' : ''} method="post" action={`/challenge/${challenge.id}/sandbox`}>
+      {children}
       <button type="submit" name="decision" value={decision} class={className}>
         {label}
       </button>
@@ -166,6 +123,7 @@ function Choice({ challenge, decision, label, className = '' }: ChoiceProps) {
   );
 }
 
-function TestBadge({ challenge }: { challenge: Challenge }) {
+/** Says that nothing here is real. */
+export function TestBadge({ challenge }: { challenge: Challenge }) {
   return challenge.mode === 'test' ? <span class="badge">Test mode</span> : null;
 }

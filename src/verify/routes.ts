@@ -1,7 +1,9 @@
 import express, { Router } from 'express';
 import type { Request } from 'express';
-import { asOf, isTerminal } from '../challenges/challenge.ts';
+import { asOf, isDisputable, isTerminal } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
+import { dispute } from '../challenges/dispute.ts';
+import { parseIncidentComment } from '../challenges/input.ts';
 import { INCIDENT_REPORTED, settle } from '../challenges/settle.ts';
 import type { Change } from '../challenges/settle.ts';
 import { findAnyChallenge } from '../challenges/store.ts';
@@ -14,21 +16,26 @@ import type { StartDeps } from '../providers/start.ts';
 import { allow } from '../web/allow.ts';
 import type { Browsers } from './browser.ts';
 import { deviceFacts } from './device.ts';
-import { continuePage, resultPage, sandboxPage, startPage } from './pages.tsx';
+import { continuePage, sandboxPage, startPage } from './pages.tsx';
+import { resultPage } from './result-page.tsx';
 
 export type VerifyDeps = StartDeps & { browsers: Browsers };
 
-const MAX_FORM_BYTES = 4_096;
+/** Room for the longest comment, percent-encoded at up to 12 bytes a character. */
+const MAX_FORM_BYTES = 8_192;
 const WAIT_SECONDS = 3;
 const SANDBOX = 'sandbox';
 const NOT_A_LINK =
   'The link is incomplete or wrong. Open it again from the message you got, or ask for a new one.';
 
 /** What the person can do in the sandbox, and what becomes of the challenge. */
-const SANDBOX_CHANGES: { [decision: string]: Pick<Change, 'to' | 'fields'> } = {
-  approve: { to: 'verified', fields: { auth_method: SANDBOX } },
-  decline: { to: 'failed', fields: { auth_method: SANDBOX, failure_reason: 'declined' } },
-  report: { to: 'failed', fields: { auth_method: SANDBOX, failure_reason: INCIDENT_REPORTED } },
+const SANDBOX_CHANGES: { [decision: string]: (comment: string | null) => Pick<Change, 'to' | 'fields'> } = {
+  approve: () => ({ to: 'verified', fields: { auth_method: SANDBOX } }),
+  decline: () => ({ to: 'failed', fields: { auth_method: SANDBOX, failure_reason: 'declined' } }),
+  report: (incident_comment) => ({
+    to: 'failed',
+    fields: { auth_method: SANDBOX, failure_reason: INCIDENT_REPORTED, incident_comment },
+  }),
 };
 
 /** The target's door: `/challenge`. Only a click changes anything; scanners and previews may open every page. */
@@ -88,8 +95,9 @@ export function verifyRoutes(deps: VerifyDeps): Router {
     refuseForeignSite(req);
     const challenge = await sandboxOf(deps, req);
     const decision = formField(req, 'decision');
-    const change = Object.hasOwn(SANDBOX_CHANGES, decision) ? SANDBOX_CHANGES[decision] : undefined;
-    if (!change) throw invalid('decision must be approve, decline or report', 'decision');
+    const changeFor = Object.hasOwn(SANDBOX_CHANGES, decision) ? SANDBOX_CHANGES[decision] : undefined;
+    if (!changeFor) throw invalid('decision must be approve, decline or report', 'decision');
+    const change = changeFor(parseIncidentComment(formField(req, 'comment')));
     await settle(deps, { challengeId: challenge.id, actor: 'target', ...change });
     res.redirect(303, 'result');
   });
@@ -97,11 +105,19 @@ export function verifyRoutes(deps: VerifyDeps): Router {
   router.get('/:id/result', async (req, res) => {
     const challenge = await byBrowser(deps, req);
     if (!isTerminal(challenge.status)) res.set('Refresh', String(WAIT_SECONDS));
-    res.send(resultPage(challenge));
+    res.send(resultPage(challenge, { mayReport: isDisputable(challenge, now()) }));
+  });
+
+  router.post('/:id/report', async (req, res) => {
+    refuseForeignSite(req);
+    const challenge = await byBrowser(deps, req);
+    await dispute(deps, { challengeId: challenge.id, actor: 'target', detail: { ip: req.ip ?? null } });
+    res.redirect(303, 'result');
   });
 
   router.all('/start/:id', allow('GET', 'POST'));
   router.all('/:id/sandbox', allow('GET', 'POST'));
+  router.all('/:id/report', allow('POST'));
   for (const path of ['/:id/continue', '/:id/result']) router.all(path, allow('GET'));
   return router;
 }

@@ -144,6 +144,40 @@ describe('challenges', () => {
     await person.decide(created, 'approve');
     keeps('cancelChallenge', 409, await post(`${CHALLENGES}/${created.challenge_id}/cancel`));
   });
+
+  test('consume', async () => {
+    const created = await server.create();
+    const path = `${CHALLENGES}/${created.challenge_id}/consume`;
+    const person = createPerson(server);
+    await person.start(created);
+    keeps('consumeChallenge', 409, await post(path));
+    await person.decide(created, 'approve');
+    keeps('consumeChallenge', 401, await post(path, undefined, {}));
+    keeps('consumeChallenge', 404, await post(`${CHALLENGES}/${NOBODY}/consume`));
+    keeps('consumeChallenge', 200, await post(path));
+    keeps('consumeChallenge', 409, await post(path));
+    keeps('getChallenge', 200, await get(`${CHALLENGES}/${created.challenge_id}`));
+  });
+});
+
+test('a key that may not', async () => {
+  const right = async (scope: string) =>
+    (await server.integration({ rights: { scopes: [scope], own_only: false } })).apiKey;
+  const { challenge_id } = await server.create();
+  const [reader, creator] = [await right('challenges:read'), await right('challenges:create')];
+  keeps('createChallenge', 403, await server.request.post(CHALLENGES).set(asKey(reader)).send(MAXIMAL));
+  keeps(
+    'cancelChallenge',
+    403,
+    await server.request.post(`${CHALLENGES}/${challenge_id}/cancel`).set(asKey(reader)),
+  );
+  keeps(
+    'consumeChallenge',
+    403,
+    await server.request.post(`${CHALLENGES}/${challenge_id}/consume`).set(asKey(reader)),
+  );
+  keeps('listChallenges', 403, await server.request.get(CHALLENGES).set(asKey(creator)));
+  keeps('getChallenge', 403, await server.request.get(`${CHALLENGES}/${challenge_id}`).set(asKey(creator)));
 });
 
 test('webhooks', async () => {
@@ -229,6 +263,11 @@ describe('pages', () => {
     keeps('decideInSandbox', 303, await person.decide(created, 'approve'));
     keeps('showSandbox', 303, await sandbox(challenge_id));
     keeps('showResult', 200, await person.result(created));
+    keeps('disputeVerification', 403, await other.report(created));
+    keeps('disputeVerification', 404, await person.report({ ...created, challenge_id: NOBODY }));
+    keeps('disputeVerification', 303, await person.report(created));
+    keeps('disputeVerification', 303, await person.report(created));
+    keeps('getChallenge', 200, await get(`${CHALLENGES}/${challenge_id}`));
   });
 });
 
@@ -255,6 +294,7 @@ test('when the server or its database fails', async () => {
   keeps('listChallenges', 503, await one.request.get(CHALLENGES).set(asKey(one.apiKey)));
   keeps('getChallenge', 503, await one.request.get(path).set(asKey(one.apiKey)));
   keeps('cancelChallenge', 503, await one.request.post(`${path}/cancel`).set(asKey(one.apiKey)));
+  keeps('consumeChallenge', 503, await one.request.post(`${path}/consume`).set(asKey(one.apiKey)));
   keeps('receiveWebhook', 503, await one.request.post(`/webhooks/veriff/${NOBODY}`).send({}));
   keeps('showStartPage', 503, await person.open(created));
   keeps('startVerification', 503, await person.start(created));
@@ -269,12 +309,16 @@ test('every kind of callback is as documented, headers and body', async () => {
     await person.start(created).set('User-Agent', 'curl/8');
     if (decision === 'expire') await makeOverdue(server.db, created.challenge_id);
     else if (decision === 'cancel') await post(`${CHALLENGES}/${created.challenge_id}/cancel`);
-    else await person.decide(created, decision);
+    else if (decision === 'dispute') {
+      await person.decide(created, 'approve');
+      await person.report(created);
+      return sink.waitFor(created.challenge_id, 2);
+    } else await person.decide(created, decision, decision === 'report' ? 'I was asleep' : undefined);
     return sink.waitFor(created.challenge_id);
   };
   const { parameters = [], requestBody } = document.webhooks.callback?.post ?? {};
   expect(Object.keys(requestBody?.content ?? {})).toEqual(['application/json']);
-  for (const decision of ['approve', 'decline', 'report', 'cancel', 'expire']) {
+  for (const decision of ['approve', 'decline', 'report', 'cancel', 'expire', 'dispute']) {
     const callback = await end(decision);
     expect(callback.headers['content-type']).toBe('application/json');
     expect([decision, contract.errorsOf('/components/schemas/Callback', callback.json)]).toEqual([

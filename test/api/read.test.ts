@@ -26,6 +26,8 @@ test('a challenge reads as it stands: created, started, verified', async () => {
     ...{ device_fingerprint: null, target_response: null, auth_method: null, failure_reason: null },
     ...{ target_user_id: 'user123', target_user_email: 'ada@example.com', context: 'Reset' },
     ...{ requester_id: 'webhook', metadata: {}, mode: 'test' },
+    ...{ device_fingerprint_status: 'pending', incident: null, disputed: false },
+    ...{ valid_until: null, consumed_at: null },
   };
   const { created_at, ...others } = await server.read(challenge_id);
   expect(others).toEqual(fresh);
@@ -34,7 +36,9 @@ test('a challenge reads as it stands: created, started, verified', async () => {
   const person = createPerson(server);
   await person.start(created).set('User-Agent', 'Mozilla/5.0 (Windows NT 10.0) Firefox/140.0').expect(303);
   const started = await server.read(challenge_id);
-  expect(started).toMatchObject({ status: 'in-progress', completed_at: null });
+  expect(started).toMatchObject({
+    ...{ status: 'in-progress', completed_at: null, device_fingerprint_status: 'collected' },
+  });
   expect(started.device_fingerprint).toMatchObject({
     ...{ browser: 'Firefox 140.0', os: 'Windows 10', ip: '127.0.0.1' },
   });
@@ -42,7 +46,12 @@ test('a challenge reads as it stands: created, started, verified', async () => {
   await person.decide(created, 'approve').expect(303);
   const verified = await server.read(challenge_id);
   expect(verified).toMatchObject({ status: 'verified', auth_method: 'sandbox', failure_reason: null });
-  expect(Date.parse(String(verified.completed_at))).toBeLessThan(Date.parse(expires_at));
+  expect(verified).toMatchObject({ device_fingerprint_status: 'collected', incident: null, disputed: false });
+  const [completed, valid] = [verified.completed_at, verified.valid_until].map((time) =>
+    Date.parse(String(time)),
+  );
+  expect(completed).toBeLessThan(Date.parse(expires_at));
+  expect(valid).toBe(Number(completed) + 15 * 60_000);
 });
 
 test('of many reads at once each gets its own answer, whoever asks', async () => {
@@ -115,6 +124,7 @@ test.each([false, true])('past its deadline it reads as expired at once (started
   await makeOverdue(server.db, created.challenge_id);
   const read = await server.read(created.challenge_id);
   expect(read).toMatchObject({ status: 'expired', is_expired: true, completed_at: read.expires_at });
+  expect(read.device_fingerprint_status).toBe(started ? 'collected' : 'unavailable');
   expect(await countRows(server.db, 'events')).toBe(await endedCount());
 
   // The sweep writes down exactly what was read before.

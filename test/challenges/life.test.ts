@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { createBatches } from '../../src/challenges/batches.ts';
 import { cancelChallenge } from '../../src/challenges/cancel.ts';
 import type { Challenge, Status } from '../../src/challenges/challenge.ts';
+import { consumeChallenge } from '../../src/challenges/consume.ts';
+import { dispute } from '../../src/challenges/dispute.ts';
 import { expireDue } from '../../src/challenges/expire.ts';
 import { presentChallenge } from '../../src/challenges/present.ts';
 import { INCIDENT_REPORTED, settle } from '../../src/challenges/settle.ts';
@@ -15,24 +17,34 @@ import { createDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
 
 /** What can happen to a challenge: somebody wants something, time passes, the sweep comes by. */
-const WISHES = ['start', 'approve', 'decline', 'report', 'cancel', 'sweep'] as const;
+const WISHES = [
+  ...(['start', 'approve', 'decline', 'report', 'cancel', 'sweep'] as const),
+  ...(['dispute', 'consume'] as const),
+] as const;
 type Wish = (typeof WISHES)[number];
+type Ending = 'approve' | 'decline' | 'report';
 type Step = { wishes: Wish[] } | { minutes: number };
 
 const EXPIRY_MINUTES = 15;
 const START = Date.parse('2026-01-31T12:00:00Z');
-const CHANGES: Record<Exclude<Wish, 'cancel' | 'sweep'>, Pick<Change, 'to' | 'fields'>> = {
+const CHANGES: Record<Ending | 'start', Pick<Change, 'to' | 'fields'>> = {
   start: { to: 'in-progress', fields: { browser_hash: 'browser' } },
   approve: { to: 'verified', fields: { auth_method: 'sandbox' } },
   decline: { to: 'failed', fields: { failure_reason: 'declined' } },
   report: { to: 'failed', fields: { failure_reason: INCIDENT_REPORTED } },
 };
 
-/** The whole life in a few lines: what is stored, and the actions that were recorded. */
-type Model = { status: Status; reason: string | null; actions: Status[] };
+const DAY_MINUTES = 24 * 60;
+const VALIDITY_MINUTES = 15;
+
+/** The whole life in a few lines: what is stored, when it was verified, and the actions that were recorded. */
+type Model = { status: Status; reason: string | null; verifiedAt: number; actions: string[] };
+type Time = { isDue: boolean; minute: number };
+const NEW: Model = { status: 'initiated', reason: null, verifiedAt: 0, actions: [] };
 const isEnded = ({ status }: Model) => status !== 'initiated' && status !== 'in-progress';
 
-function after(model: Model, wish: Wish, isDue: boolean): Model {
+function after(model: Model, wish: Wish, { isDue, minute }: Time): Model {
+  if (wish === 'dispute' || wish === 'consume') return afterVerified(model, wish, minute - model.verifiedAt);
   // What has ended is never left; once time is up only the sweep may end it, and before that it may not.
   if (isEnded(model) || isDue !== (wish === 'sweep')) return model;
   const [status, reason]: [Status, string | null] = {
@@ -43,14 +55,28 @@ function after(model: Model, wish: Wish, isDue: boolean): Model {
     cancel: ['failed', 'canceled'] as [Status, string],
     sweep: ['expired', null] as [Status, null],
   }[wish];
-  return { status, reason, actions: [...model.actions, status] };
+  const verifiedAt = status === 'verified' ? minute : 0;
+  return { status, reason, verifiedAt, actions: [...model.actions, status] };
+}
+
+/** A verified challenge may be disputed once and consumed once, each in its time, and never after it was disputed. */
+function afterVerified(model: Model, wish: 'dispute' | 'consume', age: number): Model {
+  const action = `${wish}d`;
+  const isOver = age >= (wish === 'dispute' ? DAY_MINUTES : VALIDITY_MINUTES);
+  if (model.status !== 'verified' || isOver || isDisputed(model) || model.actions.includes(action))
+    return model;
+  return { ...model, actions: [...model.actions, action] };
+}
+
+function isDisputed({ actions }: Model): boolean {
+  return actions.includes('disputed');
 }
 
 /** What wishes at the same moment may come to: as if in one order or another. */
-function outcomes(model: Model, wishes: Wish[], isDue: boolean): Model[] {
+function outcomes(model: Model, wishes: Wish[], time: Time): Model[] {
   if (wishes.length === 0) return [model];
   return wishes.flatMap((wish, index) =>
-    outcomes(after(model, wish, isDue), wishes.toSpliced(index, 1), isDue),
+    outcomes(after(model, wish, time), wishes.toSpliced(index, 1), time),
   );
 }
 
@@ -67,19 +93,19 @@ afterAll(() => database.close());
 const wishes = fc.array(fc.constantFrom(...WISHES), { minLength: 1, maxLength: 3 });
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ wishes }) },
-  { weight: 1, arbitrary: fc.record({ minutes: fc.constantFrom(1, 5, 14, 15) }) },
+  { weight: 1, arbitrary: fc.record({ minutes: fc.constantFrom(1, 5, 14, 15, 1_430) }) },
 );
 
 test('whatever happens, in whatever order and however much at once, a challenge lives one life', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
       const life = await begin();
-      let model: Model = { status: 'initiated', reason: null, actions: [] };
+      let model = NEW;
       for (const next of steps) {
         if ('minutes' in next) life.pass(next.minutes);
         else {
           await Promise.all(next.wishes.map((wish) => life.wish(wish)));
-          model = await life.expectOneOf(outcomes(model, next.wishes, life.isDue()), model);
+          model = await life.expectOneOf(outcomes(model, next.wishes, life.time()), model);
         }
         await life.expectConsistent(model);
       }
@@ -102,6 +128,25 @@ test('the last instant before the deadline counts, the deadline itself does not'
   }
 });
 
+test.each([
+  ['consume', VALIDITY_MINUTES, 'consumed'],
+  ['dispute', DAY_MINUTES, 'disputed'],
+] as const)(
+  'the last instant in which one may %s counts, the next does not',
+  async (wish, minutes, action) => {
+    for (const [early, expected] of [
+      [1, ['created', 'verified', action]],
+      [0, ['created', 'verified']],
+    ] as const) {
+      const life = await begin();
+      await life.wish('approve');
+      life.pass(minutes - early / 60_000);
+      await life.wish(wish);
+      expect(await life.actions()).toEqual(expected);
+    }
+  },
+);
+
 test('many sweeps at once expire many challenges once each', async () => {
   const lives = await Promise.all(Array.from({ length: 250 }, () => begin()));
   for (const life of lives) life.pass(EXPIRY_MINUTES);
@@ -109,7 +154,7 @@ test('many sweeps at once expire many challenges once each', async () => {
   // What the test before left open may be among them.
   expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(lives.length);
   for (const life of lives) {
-    await life.expectConsistent({ status: 'expired', reason: null, actions: ['expired'] });
+    await life.expectConsistent({ ...NEW, status: 'expired', actions: ['expired'] });
   }
 });
 
@@ -134,27 +179,29 @@ async function begin() {
   };
   await insertChallenges(db, [{ challenge, actor: 'test' }]);
 
+  const scope = { ...integration, mode: 'test' as const, own_only: false };
   async function stored(): Promise<Challenge> {
     return (await findAnyChallenge(db, id)) as Challenge;
   }
-  const eventsOf = () => db.selectFrom('events').selectAll().where('challenge_id', '=', id).execute();
+  const eventsOf = () =>
+    db.selectFrom('events').selectAll().where('challenge_id', '=', id).orderBy('sequence').execute();
   const sweep = () => expireDue(deps);
   const isDue = () => time >= challenge.expires_at.getTime();
 
   return {
     stored,
     sweep,
-    isDue,
+    actions: () => actionsOf(id),
+    time: () => ({ isDue: isDue(), minute: (time - START) / 60_000 }),
     pass(minutes: number) {
       time += minutes * 60_000;
     },
     async wish(wish: Wish): Promise<void> {
       if (wish === 'sweep') return void (await sweep());
-      if (wish !== 'cancel')
-        return void (await settle(deps, { challengeId: id, actor: wish, ...CHANGES[wish] }));
-      await cancelChallenge(deps, id, { tenant_id: integration.tenant_id, mode: 'test' }, wish).catch(
-        refused,
-      );
+      if (wish === 'dispute') return void (await dispute(deps, { challengeId: id, actor: wish }));
+      if (wish === 'cancel') return void (await cancelChallenge(deps, id, scope, wish).catch(refused));
+      if (wish === 'consume') return void (await consumeChallenge(deps, id, scope, wish).catch(refused));
+      await settle(deps, { challengeId: id, actor: wish, ...CHANGES[wish] });
     },
     /** The model that agrees with what is stored. */
     async expectOneOf(models: Model[], before: Model): Promise<Model> {
@@ -173,18 +220,33 @@ async function begin() {
       });
       return found ?? before;
     },
-    /** What must hold at any time: one event and one audit entry for an end, none before it. */
+    /** What must hold at any time: one event and one audit entry for an end and for a dispute of it, none before. */
     async expectConsistent(model: Model): Promise<void> {
       const row = await stored();
       const events = await eventsOf();
       expect(row.status).toBe(model.status);
       expect(await actionsOf(id)).toEqual(['created', ...model.actions]);
-      expect(presentChallenge(row, now()).status).toBe(!isEnded(model) && isDue() ? 'expired' : model.status);
-      expect([events.length, row.event_sequence]).toEqual(isEnded(model) ? [1, 1] : [0, 0]);
-      for (const { type, sequence, body } of events) {
-        expect([type, sequence]).toEqual([typeOf(model), 1]);
-        expect(JSON.parse(body)).toMatchObject({ status: model.status, failure_reason: model.reason });
+      const disputed = isDisputed(model);
+      const types = [
+        ...(isEnded(model) ? [typeOf(model)] : []),
+        ...(disputed ? ['challenge.incident_reported'] : []),
+      ];
+      expect(events.map(({ type, sequence }) => [type, sequence])).toEqual(
+        types.map((type, index) => [type, index + 1]),
+      );
+      expect(row.event_sequence).toBe(types.length);
+      for (const { sequence, body } of events) {
+        const { status, reason: failure_reason } = model;
+        expect(JSON.parse(body)).toMatchObject({ status, failure_reason, disputed: sequence === 2 });
       }
+      const { status, consumed_at, incident, ...shown } = presentChallenge(row, now());
+      expect(status).toBe(!isEnded(model) && isDue() ? 'expired' : model.status);
+      expect({ disputed: shown.disputed, isValid: shown.valid_until !== null }).toEqual({
+        disputed,
+        isValid: model.status === 'verified' && !disputed,
+      });
+      expect(consumed_at !== null).toBe(model.actions.includes('consumed'));
+      expect(incident !== null).toBe(disputed || model.reason === INCIDENT_REPORTED);
     },
   };
 }

@@ -44,7 +44,15 @@ describe('in a real browser', () => {
       await page.waitForURL(/\/result$/);
       await picture(page, `${name}-3-result`);
       expect(await page.getByRole('heading').textContent()).toBe('Identity verified');
-      expect(await server.read(created.challenge_id)).toMatchObject({ status: 'verified' });
+      expect(await overflows(page)).toBe(false);
+      expect(await server.read(created.challenge_id)).toMatchObject({ status: 'verified', disputed: false });
+
+      await page.getByRole('button', { name: 'Report: this wasn’t me' }).click();
+      await page.getByText('Service desk has been told that this was not you').waitFor();
+      await picture(page, `${name}-4-disputed`);
+      expect(await page.getByRole('heading').textContent()).toBe('Incident reported');
+      expect(await page.getByRole('button').count()).toBe(0);
+      expect(await server.read(created.challenge_id)).toMatchObject({ status: 'verified', disputed: true });
       expect(complaints).toEqual([]);
       expect([...hosts]).toEqual([new URL(server.url).host]);
     },
@@ -61,6 +69,20 @@ describe('in a real browser', () => {
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/result$/);
     expect((await server.read(created.challenge_id)).status).toBe('verified');
+  });
+
+  test('an incident can be reported in the person’s own words', async () => {
+    const created = await server.create();
+    const { page, complaints } = await browser.newPage({ viewport: { width: 375, height: 720 } });
+    await page.goto(created.verification_url);
+    await page.getByRole('button', { name: /Continue/ }).click();
+    await page.getByLabel('What happened? (optional)').fill('Nobody called me');
+    await page.getByRole('button', { name: 'Report incident' }).click();
+    await page.waitForURL(/\/result$/);
+    expect(await server.read(created.challenge_id)).toMatchObject({
+      ...{ status: 'failed', disputed: false, incident: { comment: 'Nobody called me' } },
+    });
+    expect(complaints).toEqual([]);
   });
 
   test('what a caller writes is shown as text and never becomes part of the page', async () => {

@@ -16,9 +16,11 @@ export function createPerson(server: Pick<TestServer, 'url'>) {
         .post(`/challenge/start/${created.challenge_id}`)
         .type('form')
         .send({ token: tokenOf(created) }),
-    /** Decides in the sandbox: approve, decline or report. */
-    decide: (created: Created, decision: string) =>
-      agent.post(`/challenge/${created.challenge_id}/sandbox`).type('form').send({ decision }),
+    /** Decides in the sandbox: approve, decline or report, the last perhaps with a comment. */
+    decide: (created: Created, decision: string, comment?: string) =>
+      agent.post(`/challenge/${created.challenge_id}/sandbox`).type('form').send({ decision, comment }),
+    /** Says on the result page, after the fact, that it was somebody else. */
+    report: (created: Created) => agent.post(`/challenge/${created.challenge_id}/report`),
     result: (created: Created) => agent.get(`/challenge/${created.challenge_id}/result`),
   };
 }

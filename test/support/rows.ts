@@ -34,3 +34,12 @@ export async function makeOverdue(db: Db, id: string, minutes = 1): Promise<void
         expires_at = date_trunc('second', now()) - make_interval(mins => ${minutes})
     where id = ${id}`.execute(db);
 }
+
+/** Lets this much time pass for one challenge: all its times move back together. */
+export async function letPass(db: Db, id: string, minutes: number): Promise<void> {
+  const times = ['created_at', 'started_at', 'completed_at', 'expires_at', 'valid_until', 'consumed_at'];
+  const moved = times.map(
+    (time) => sql`${sql.ref(time)} = ${sql.ref(time)} - make_interval(mins => ${minutes})`,
+  );
+  await sql`update challenges set ${sql.join(moved)} where id = ${id}`.execute(db);
+}

@@ -1,0 +1,34 @@
+import type { Db } from '../db/database.ts';
+import { DISPUTE_WINDOW_MS } from './challenge.ts';
+import type { Challenge } from './challenge.ts';
+
+/**
+ * Compare-and-set: marks a verified challenge as disputed, which ends its validity and announces one event more;
+ * undefined if it is not verified, was disputed before, or the window has passed.
+ */
+export function markDisputed(db: Db, id: string, at: Date): Promise<Challenge | undefined> {
+  return db
+    .updateTable('challenges')
+    .set({ disputed: true, valid_until: null, incident_reported_at: at })
+    .set((eb) => ({ event_sequence: eb('event_sequence', '+', 1) }))
+    .where('id', '=', id)
+    .where('status', '=', 'verified')
+    .where('disputed', '=', false)
+    .where('completed_at', '>', new Date(at.getTime() - DISPUTE_WINDOW_MS))
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** Compare-and-set: spends a verified result that is still valid; undefined if it is not, or somebody else was first. */
+export function markConsumed(db: Db, id: string, at: Date): Promise<Challenge | undefined> {
+  return db
+    .updateTable('challenges')
+    .set({ consumed_at: at })
+    .where('id', '=', id)
+    .where('status', '=', 'verified')
+    .where('disputed', '=', false)
+    .where('valid_until', '>', at)
+    .where('consumed_at', 'is', null)
+    .returningAll()
+    .executeTakeFirst();
+}

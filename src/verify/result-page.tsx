@@ -1,0 +1,79 @@
+import { DISPUTE_WINDOW_HOURS } from '../challenges/challenge.ts';
+import type { Challenge } from '../challenges/challenge.ts';
+import { INCIDENT_REPORTED } from '../challenges/settle.ts';
+import { page } from '../web/layout.tsx';
+import { requesterOf, TestBadge } from './pages.tsx';
+
+/** How it ended, or that it has not ended yet; `mayReport` offers to say afterwards that it was somebody else. */
+export function resultPage(challenge: Challenge, { mayReport = false } = {}): string {
+  const { title, text } = outcomeOf(challenge);
+  return page(
+    title,
+    <>
+      <TestBadge challenge={challenge} />
+      <h1>{title}</h1>
+      <p role="status">{text}</p>
+      <p class="quiet">
+        Reference: <code>{challenge.id}</code>
+      </p>
+      {mayReport ? <ReportForm challenge={challenge} /> : null}
+    </>,
+  );
+}
+
+function ReportForm({ challenge }: { challenge: Challenge }) {
+  return (
+    <form class="aside" method="post" action={`/challenge/${challenge.id}/report`}>
+      <p class="quiet" id="report-hint">
+        {`Was this not you? You can say so within ${DISPUTE_WINDOW_HOURS} hours of the verification.`}
+      </p>
+      <button type="submit" class="secondary outline" aria-describedby="report-hint">
+        Report: this wasn’t me
+      </button>
+    </form>
+  );
+}
+
+function outcomeOf(challenge: Challenge): { title: string; text: string } {
+  const requester = requesterOf(challenge);
+  if (challenge.disputed) {
+    return {
+      title: 'Incident reported',
+      text: `Thank you. ${requester} has been told that this was not you. The verification no longer counts.`,
+    };
+  }
+  switch (challenge.status) {
+    case 'verified':
+      return {
+        title: 'Identity verified',
+        text: `Thank you. ${requester} has been told that it is you. You can close this page.`,
+      };
+    case 'expired':
+      return {
+        title: 'This request has expired',
+        text: 'The time for it is over. If you still need it, ask for a new link.',
+      };
+    case 'failed':
+      return failureOf(challenge.failure_reason, requester);
+    default:
+      return {
+        title: 'Waiting for the result',
+        text: 'This page shows it as soon as it is there. You need not reload it.',
+      };
+  }
+}
+
+function failureOf(reason: string | null, requester: string): { title: string; text: string } {
+  if (reason === INCIDENT_REPORTED) {
+    return {
+      title: 'Incident reported',
+      text: `Thank you. ${requester} has been told that this was not you.`,
+    };
+  }
+  if (reason === 'canceled')
+    return { title: 'This request was canceled', text: `${requester} no longer needs it.` };
+  return {
+    title: 'Identity not verified',
+    text: `${requester} has been told. If you think this is wrong, contact your help desk.`,
+  };
+}

@@ -29,7 +29,7 @@ const CREATED_COLUMNS = [
 ] as const;
 
 /** Whose challenges a query may touch: nothing outside is ever found. */
-export type Scope = { tenant_id: string; mode: Mode };
+export type Scope = { tenant_id: string; mode: Mode; integration_id: string; own_only: boolean };
 /** A challenge to be inserted, and who asked for it. */
 export type NewChallenge = {
   challenge: Pick<Insertable<Challenges>, (typeof CREATED_COLUMNS)[number]>;
@@ -71,9 +71,11 @@ export async function findChallenges(db: Db, asked: readonly Asked[]): Promise<(
     from unnest(
       ${asked.map(({ id }) => id)}::uuid[],
       ${asked.map(({ scope }) => scope.tenant_id)}::uuid[],
-      ${asked.map(({ scope }) => scope.mode)}::text[]
-    ) with ordinality as asked (id, tenant_id, mode)
-    join challenges using (id, tenant_id, mode)`.execute(db);
+      ${asked.map(({ scope }) => scope.mode)}::text[],
+      ${asked.map(({ scope }) => (scope.own_only ? scope.integration_id : null))}::uuid[]
+    ) with ordinality as asked (id, tenant_id, mode, only_of)
+    join challenges using (id, tenant_id, mode)
+    where only_of is null or integration_id = only_of`.execute(db);
   const found = new Map(rows.map(({ asked: position, ...challenge }) => [Number(position) - 1, challenge]));
   return asked.map((_, index) => found.get(index));
 }
@@ -91,6 +93,7 @@ export function listChallenges(db: Db, scope: Scope, query: ListQuery, now: Date
     .selectAll()
     .where('tenant_id', '=', scope.tenant_id)
     .where('mode', '=', scope.mode)
+    .$if(scope.own_only, (q) => q.where('integration_id', '=', scope.integration_id))
     .$if(status === 'expired', (q) =>
       q.where((eb) =>
         eb.or([

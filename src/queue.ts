@@ -1,9 +1,11 @@
 import { createPostgresBackend, Queue, runMigrations, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import pg from 'pg';
-import type { Connection } from './db/database.ts';
+import type pg from 'pg';
+import { poolSettings } from './db/client.ts';
+import type { Connection } from './db/client.ts';
 import { rateLimited } from './kernel/log.ts';
 import type { Log } from './kernel/log.ts';
+import { unreachable } from './kernel/unreachable.ts';
 
 /** `callbacks` carries deliveries to endpoints, `inbox` carries kept webhooks to their handler. */
 export type QueueName = 'callbacks' | 'inbox';
@@ -14,7 +16,9 @@ export type Jobs = {
   add(name: QueueName, jobs: Job[]): Promise<void>;
   /** Starts a worker in this process; `handle` must be safe to run twice for one row. */
   work(name: QueueName, concurrency: number, handle: (rowId: string) => Promise<void>): void;
-  /** Stops taking jobs and waits for those under way. */
+  /** Stops taking jobs and waits for those under way, which may still add some. */
+  drain(): Promise<void>;
+  /** Drains and closes the queues. */
   close(): Promise<void>;
 };
 
@@ -35,14 +39,20 @@ export function createJobs(options: {
   redisUrl: string | undefined;
   connection: Connection;
   log: Log;
+  /** how long PostgreSQL may owe an answer before its connection counts as dead */
+  answerTimeoutMs?: number;
 }): Jobs {
-  const { log } = options;
-  const report = rateLimited((error) => log.warn({ err: error }, 'the queue reports an error'));
+  const { log, redisUrl } = options;
+  const news = `the queue reports an error${redisUrl ? '; is Redis running, and is REDIS_URL right?' : ''}`;
+  const report = rateLimited((error) => log.warn({ err: error }, news));
   const store = storeOf(options);
   const workers = new Set<Worker>();
   let closed = false;
+  let leaving = false;
+  // Connections on their way out when their store stops are no news.
+  const hear = (error: unknown) => leaving || report(error);
   const running = new Set<Promise<void>>();
-  const drained = async () => {
+  const handled = async () => {
     while (running.size > 0) await Promise.allSettled(running);
   };
   const queues = new Map<QueueName, Promise<Queue>>();
@@ -50,7 +60,7 @@ export function createJobs(options: {
     const known = queues.get(name);
     if (known) return known;
     const queue = store.queue(name);
-    queue.on('error', report);
+    queue.on('error', hear);
     const ready = withDeadline(queue.waitUntilReady()).then(() => queue);
     queues.set(name, ready);
     // One built while its store is away may stay broken for ever: the next caller builds another.
@@ -65,7 +75,7 @@ export function createJobs(options: {
     if (closed) return;
     const worker = store.worker(name, concurrency, handle);
     workers.add(worker);
-    worker.on('error', report);
+    worker.on('error', hear);
     // The row keeps its own count and time of retry, so a failed job is only news for the log.
     worker.on('failed', (job, error) => log.warn({ err: error, queue: name, job: job?.id }, 'a job failed'));
     // One built while its store is away may stay broken for ever, without a word: another takes its place.
@@ -75,6 +85,17 @@ export function createJobs(options: {
       worker.close().catch(report);
       setTimeout(() => startWorker(name, concurrency, handle), REBUILD_MS).unref();
     });
+  };
+
+  let drained: Promise<void> | undefined;
+  const drain = () => (drained ??= endWork());
+  const endWork = async () => {
+    // From here on no job is taken; but while its store is away, a worker never finishes closing.
+    closed = true;
+    const closing = Promise.all([...workers].map((worker) => worker.close()));
+    await handled();
+    await withDeadline(closing, CLOSE_MS).catch(report);
+    await handled(); // a job that was just being fetched
   };
 
   return {
@@ -95,13 +116,10 @@ export function createJobs(options: {
         return run;
       });
     },
+    drain,
     async close() {
-      // From here on no job is taken; but while its store is away, a worker never finishes closing.
-      closed = true;
-      const closing = Promise.all([...workers].map((worker) => worker.close()));
-      await drained();
-      await withDeadline(closing, CLOSE_MS).catch(report);
-      await drained(); // a job that was just being fetched
+      await drain();
+      leaving = true;
       const close = async (queue: Promise<Queue>) => withDeadline((await queue).close(), CLOSE_MS);
       await Promise.all([...queues.values()].map((queue) => close(queue).catch(report)));
     },
@@ -115,7 +133,10 @@ type Store = {
 };
 
 /** The seam between two backends whose types differ: from here on both look like BullMQ's default. */
-function storeOf({ redisUrl, connection }: { redisUrl: string | undefined; connection: Connection }): Store {
+function storeOf(
+  options: Pick<Parameters<typeof createJobs>[0], 'redisUrl' | 'connection' | 'answerTimeoutMs'>,
+): Store {
+  const { redisUrl, connection, answerTimeoutMs } = options;
   const processor = (handle: Handle) => (job: { data: { rowId: string } }) => handle(job.data.rowId);
   if (redisUrl) {
     // A hand-over gives up soon, because the sweep comes again; a worker waits for Redis as long as it takes.
@@ -127,7 +148,9 @@ function storeOf({ redisUrl, connection }: { redisUrl: string | undefined; conne
         new Worker(name, processor(handle), { ...WORKER_SETTINGS, connection: patient, concurrency }),
     };
   }
-  const settings = { connection: { ...connection, schema: SCHEMA, max: POOL_SIZE, Client: HeardClient } };
+  const settings = {
+    connection: { ...poolSettings(connection, answerTimeoutMs), schema: SCHEMA, max: POOL_SIZE },
+  };
   return {
     queue: (name) => new Queue(name, settings, createPostgresBackend) as unknown as Queue,
     worker: (name, concurrency, handle) =>
@@ -140,25 +163,21 @@ function storeOf({ redisUrl, connection }: { redisUrl: string | undefined; conne
   };
 }
 
-/** BullMQ checks out connections without listening to them; one that breaks then would end the process. Its query fails as well. */
-class HeardClient extends pg.Client {
-  constructor(config?: pg.ClientConfig) {
-    super(config);
-    this.on('error', () => undefined);
-  }
-}
-
 /** Creates or upgrades the queue's own tables; a no-op when they are current. */
 export async function migrateQueue(client: pg.Client): Promise<void> {
   await runMigrations(client, SCHEMA);
 }
 
-/** Asks a Redis whether it answers, and returns its maxmemory-policy; throws when it does not answer in time. */
+/** Asks a Redis whether it answers, and returns its maxmemory-policy; throws, with the cure, when it does not answer in time. */
 export async function checkRedis(url: string): Promise<string> {
   const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
-  redis.on('error', () => undefined);
+  let reason: unknown;
+  redis.on('error', (error) => (reason = error)); // the rejection itself says only that the connection is closed
   try {
-    await withDeadline(redis.connect());
+    await withDeadline(redis.connect()).catch((error: unknown) => {
+      const { host, port } = redis.options;
+      throw unreachable('Redis', `${host}:${port}`, 'REDIS_URL', reason ?? error);
+    });
     const answer = await withDeadline(redis.config('GET', 'maxmemory-policy'));
     return String((answer as unknown[])[1]);
   } finally {

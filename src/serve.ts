@@ -21,6 +21,7 @@ import { handleWebhook, sweepInbox } from './providers/inbox.ts';
 import { reconcileSessions } from './providers/reconcile.ts';
 import { createJobs } from './queue.ts';
 import { prepareFirstStart } from './tenants/first-start.ts';
+import { checkCallbackSecrets } from './tenants/seals.ts';
 import { createReach } from './reach.ts';
 import { createBrowsers } from './verify/browser.ts';
 import { verifyRoutes } from './verify/routes.ts';
@@ -57,12 +58,11 @@ export async function serve(
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
-    const store = await openStore(
-      config,
-      rateLimited((error) => log.warn({ err: error }, 'a database connection broke')),
-    );
+    const store = await openLoudStore(config, log);
     closers.push(() => store.close());
     await migrate(store.connection);
+    // Nothing would seem wrong with another key until the first callback, and then every callback fails.
+    await checkCallbackSecrets(store, new Date(), 1);
     const firstStart = await prepareFirstStart(store.db, store.sealer);
     const server = role === 'worker' ? undefined : await listen(config);
     const stop = server && stopOf(server);
@@ -102,6 +102,23 @@ export async function serve(
   }
 }
 
+/** The store, with its troubles in the log. */
+function openLoudStore(config: Config, log: Log): Promise<Store> {
+  return openStore(
+    config,
+    rateLimited((error) => log.warn({ err: error }, 'a database connection broke')),
+    {
+      revived: () => log.warn('the bundled PostgreSQL had stopped answering and was started again'),
+      failed: rateLimited((error) =>
+        log.error(
+          { err: error },
+          'the bundled PostgreSQL does not answer and could not be started; will try again',
+        ),
+      ),
+    },
+  );
+}
+
 type Deps = Parameters<typeof deliver>[0] &
   Parameters<typeof verifyRoutes>[0] &
   Parameters<typeof challengeRoutes>[0] & { relay: ReturnType<typeof createRelay> };
@@ -129,8 +146,9 @@ function startWork(deps: Deps): () => Promise<void> {
     every(RECONCILE_MS, () => reconcileSessions(deps), report),
     every(TIDY_MS, () => forgetIdempotencyKeys(db, new Date(now().getTime() - IDEMPOTENCY_KEPT_MS)), report),
   ];
+  // Side by side: a callback begun while the last sweep ends would come on top.
   return async () => {
-    await Promise.all(sweeps.map((stop) => stop()));
+    await Promise.all([...sweeps.map((stop) => stop()), jobs.drain()]);
   };
 }
 

@@ -27,6 +27,8 @@ export const CLEAN_ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL:
 const run = promisify(execFile);
 const INITDB_LIMIT_MS = 60_000;
 const CONNECT_LIMIT_MS = 10_000;
+const QUERY_LIMIT_MS = 30_000; // copying a template takes a while on a slow disk
+const LIVENESS_LIMIT_MS = 5_000;
 const DUPLICATE_DATABASE = '42P04';
 
 // The same order and case rules on every machine, whatever LANG says.
@@ -66,14 +68,20 @@ export async function ensureDatabase({ database, ...server }: Connection): Promi
 
 /** Tells whether the database can be used right now. */
 export async function isAnswering(connection: Connection): Promise<boolean> {
-  return query(connection, 'select 1').then(
+  return query(connection, 'select 1', [], LIVENESS_LIMIT_MS).then(
     () => true,
     () => false,
   );
 }
 
-async function query(connection: Connection, text: string, values?: unknown[]): Promise<unknown[]> {
-  const client = new pg.Client({ ...connection, connectionTimeoutMillis: CONNECT_LIMIT_MS });
+async function query(
+  connection: Connection,
+  text: string,
+  values?: unknown[],
+  limitMs = QUERY_LIMIT_MS,
+): Promise<unknown[]> {
+  const limits = { connectionTimeoutMillis: CONNECT_LIMIT_MS, query_timeout: limitMs };
+  const client = new pg.Client({ ...connection, ...limits });
   client.on('error', () => {}); // a server that dies meanwhile also rejects the calls below
   try {
     await client.connect();

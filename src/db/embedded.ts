@@ -20,6 +20,8 @@ export type EmbeddedPostgres = {
   stateDir: string;
   /** Another process started it. Says nothing about how long it lives: all its users are equal. */
   adopted: boolean;
+  /** Still this server, as far as its lock file says; another one in its place needs a hold of its own. */
+  isCurrent(): boolean;
   /** Gives up this process's hold. The last one to do so stops the server and waits until it is gone. */
   stop(): Promise<void>;
 };
@@ -35,9 +37,9 @@ const CLUSTER_TAKEN = /lock file .* (already exists|is empty)|shared memory bloc
  *
  * It belongs to nobody: it runs until the last process using it has called stop() or ended, even by SIGKILL, so a
  * command that happened to start it may leave while others stay. As root it runs as nobody (uid 65534); if nobody
- * cannot reach dataDir, everything is kept in /var/lib/countersign/<hash of dataDir> instead.
+ * cannot reach dataDir, everything is kept in /var/lib/countersign/<hash of dataDir> instead. `signal` ends the trying.
  */
-export async function startEmbedded(dataDir: string): Promise<EmbeddedPostgres> {
+export async function startEmbedded(dataDir: string, signal?: AbortSignal): Promise<EmbeddedPostgres> {
   const packageDir = await findPackage();
   const state = prepareState(dataDir);
   const running = await adopt(state);
@@ -45,7 +47,8 @@ export async function startEmbedded(dataDir: string): Promise<EmbeddedPostgres> 
   const binaries = locateBinaries(packageDir, state);
   await ensureCluster(state, binaries);
   const deadline = Date.now() + START_LIMIT_MS;
-  while (Date.now() < deadline) {
+  const mayTry = () => Date.now() < deadline && !signal?.aborted;
+  while (mayTry()) {
     const server = (await launch(state, binaries, deadline)) ?? (await adopt(state));
     if (server) return server;
     await sleep(RETRY_MS);
@@ -94,5 +97,6 @@ function handle(state: State, { pid, host }: Lock, hold: number, adopted: boolea
   };
   let left: Promise<void> | undefined;
   const stop = () => (left ??= leave());
-  return { connection: connectionTo(host, state), stateDir: state.dir, adopted, stop };
+  const isCurrent = () => readLock(state)?.pid === pid;
+  return { connection: connectionTo(host, state), stateDir: state.dir, adopted, isCurrent, stop };
 }

@@ -1,39 +1,32 @@
 import { readdir, readFile } from 'node:fs/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import { migrateQueue } from '../queue.ts';
-import type { Connection } from './database.ts';
+import { withClient } from './client.ts';
+import type { Connection } from './client.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
 /** Any number, the same in every process: two starters take turns. */
 const ADVISORY_LOCK = 7_230_451;
 
 /** Brings the database up to this version: our files in order, each in a transaction, then the queue's. Returns the names applied. */
-export async function migrate(connection: Connection): Promise<string[]> {
-  const client = new pg.Client(connection);
-  await client.connect();
-  try {
+export function migrate(connection: Connection): Promise<string[]> {
+  return withClient(connection, async (client) => {
     // A session lock, not a transaction's: it covers the queue's migrations too and ends with the connection.
     await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK]);
     const applied = await applyFiles(client);
     await migrateQueue(client);
     return applied;
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 /** Names of the migrations this version has and the database lacks. */
-export async function pendingMigrations(connection: Connection): Promise<string[]> {
-  const client = new pg.Client(connection);
-  await client.connect();
-  try {
+export function pendingMigrations(connection: Connection): Promise<string[]> {
+  return withClient(connection, async (client) => {
     const known = await client.query<{ present: boolean }>(
       `select to_regclass('migrations') is not null as present`,
     );
-    return known.rows[0]?.present ? (await compare(client)).pending : await files();
-  } finally {
-    await client.end();
-  }
+    return known.rows[0]?.present ? (await compare(client)).pending : files();
+  });
 }
 
 async function applyFiles(client: pg.Client): Promise<string[]> {

@@ -8,6 +8,7 @@ import { createSealer } from '../kernel/crypto.ts';
 import type { Sealer } from '../kernel/crypto.ts';
 import { connectDatabase } from './database.ts';
 import type { Connection } from './database.ts';
+import type { Watch } from './embedded-watch.ts';
 
 /** What everything that touches stored data needs. */
 export type Store = {
@@ -26,16 +27,25 @@ export type Store = {
 const KEY_FILE = 'encryption.key';
 const KEY_BYTES = 32;
 
-/** Opens the operator's PostgreSQL, or the bundled one, which it starts or joins. Does not migrate. */
-export async function openStore(config: Config, onError: (error: unknown) => void): Promise<Store> {
+/**
+ * Opens the operator's PostgreSQL, or the bundled one, which it starts or joins; with `watch`, again and again should
+ * it die. Does not migrate.
+ */
+export async function openStore(
+  config: Config,
+  onError: (error: unknown) => void,
+  watch?: Watch,
+): Promise<Store> {
   if (config.databaseUrl) {
     const connection = { connectionString: config.databaseUrl };
     return storeOf(connection, config.encryptionKeys, onError, undefined);
   }
   // Loaded only here: with DATABASE_URL the binaries need not be there.
   const { startEmbedded } = await import('./embedded.ts');
-  const postgres = await startEmbedded(config.dataDir);
-  const keys = config.encryptionKeys.length > 0 ? config.encryptionKeys : [ownKey(postgres.stateDir)];
+  const { watchEmbedded } = await import('./embedded-watch.ts');
+  const started = await startEmbedded(config.dataDir);
+  const keys = config.encryptionKeys.length > 0 ? config.encryptionKeys : [ownKey(started.stateDir)];
+  const postgres = watch ? watchEmbedded(config.dataDir, started, watch) : started;
   return storeOf(postgres.connection, keys, onError, postgres);
 }
 
@@ -49,7 +59,9 @@ function storeOf(
 ): Store {
   const [signingKey] = keys;
   if (!signingKey) throw new Error('an encryption key is needed');
-  const { db } = connectDatabase(connection, onError);
+  let closing = false;
+  // Connections still on their way out when the bundled database stops would each be called broken.
+  const { db } = connectDatabase(connection, (error) => closing || onError(error));
   return {
     connection,
     db,
@@ -58,6 +70,7 @@ function storeOf(
     bundled: bundled !== undefined,
     stateDir: bundled?.stateDir,
     async close() {
+      closing = true;
       await db.destroy();
       await bundled?.stop();
     },

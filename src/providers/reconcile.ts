@@ -16,13 +16,14 @@ export async function reconcileSessions(deps: StartDeps): Promise<void> {
     return new Date(now().getTime() + minutes * MINUTE_MS);
   };
   const due = await takeSessionsToCheck(db, now(), BATCH, nextCheck);
-  for (const session of due) {
-    try {
-      await checkSession(deps, session);
-    } catch (error) {
-      log.warn({ err: error, challenge_id: session.challenge_id }, 'a session could not be reconciled');
-    }
-  }
+  // Side by side: one provider that hangs must delay neither the others nor the end of the process.
+  await Promise.all(
+    due.map((session) =>
+      checkSession(deps, session).catch((error: unknown) =>
+        log.warn({ err: error, challenge_id: session.challenge_id }, 'a session could not be reconciled'),
+      ),
+    ),
+  );
 }
 
 async function checkSession(

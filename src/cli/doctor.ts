@@ -7,6 +7,7 @@ import { summarize } from '../deliveries/store.ts';
 import { openAccount } from '../providers/account.ts';
 import { listAccounts } from '../providers/store.ts';
 import { checkRedis } from '../queue.ts';
+import { checkCallbackSecrets } from '../tenants/seals.ts';
 import type { Command } from './command.ts';
 
 type Check = { name: string; state: 'ok' | 'warn' | 'fail'; detail: string };
@@ -14,6 +15,7 @@ type Check = { name: string; state: 'ok' | 'warn' | 'fail'; detail: string };
 const MIN_POSTGRES = 150_000;
 const MAX_CLOCK_SKEW_MS = 2_000;
 const MAX_OVERDUE_MS = 60_000;
+const SECRETS_CHECKED = 10_000;
 
 export const doctor: Command = {
   name: 'doctor',
@@ -59,9 +61,9 @@ async function checkDatabase(config: Config): Promise<Check[]> {
   try {
     store = await openStore(config, () => undefined);
     const open = store;
+    const pending = await pendingMigrations(open.connection); // first of all, because it explains why it cannot connect
     const first = await attempt('database', () => checkVersion(open));
     if (first.state === 'fail') return [first];
-    const pending = await pendingMigrations(open.connection);
     if (pending.length > 0) {
       return [
         first,
@@ -103,10 +105,16 @@ async function checkClock({ db }: Store): Promise<Check> {
   return { name: 'clock', state: 'warn', detail: `${skew} ms away from the database's; run NTP on both` };
 }
 
-async function checkSeals({ db, sealer }: Store): Promise<Check> {
+async function checkSeals(store: Store): Promise<Check> {
+  const { db, sealer } = store;
+  const secrets = await checkCallbackSecrets(store, new Date(), SECRETS_CHECKED);
   const accounts = await listAccounts(db);
   for (const account of accounts) openAccount(sealer, account);
-  return { name: 'encryption', state: 'ok', detail: `the key opens ${accounts.length} provider account(s)` };
+  return {
+    name: 'encryption',
+    state: 'ok',
+    detail: `the key opens ${secrets} callback secret(s) and ${accounts.length} provider account(s)`,
+  };
 }
 
 async function checkDeliveries({ db }: Store): Promise<Check> {

@@ -18,11 +18,11 @@ export const serveCommand: Command = {
       help: 'api answers HTTP, worker delivers callbacks and sweeps, all does both (default: all)',
     },
   },
-  async run(config, { role }) {
+  async run(config, { role, json }) {
     if (!ROLES.has(role)) throw new UsageError('--role must be api, worker or all');
     const running = await serve(config, role as Role);
     closeOnSignal(running);
-    process.stdout.write(banner(config, running));
+    process.stdout.write(json ? `${JSON.stringify(facts(config, running))}\n` : banner(config, running));
     return undefined;
   },
 };
@@ -41,6 +41,17 @@ function closeOnSignal(running: Running): void {
       );
     });
   }
+}
+
+/** What the banner says, for programs; the key and the secret only on the first start. */
+function facts({ redisUrl }: Config, { url, publicUrl, firstStart, stateDir }: Running): object {
+  return {
+    url: url ?? null,
+    public_url: publicUrl,
+    state_dir: stateDir ?? null,
+    queue: redisUrl ? 'redis' : 'postgresql',
+    ...(firstStart ? { api_key: firstStart.apiKey, webhook_secret: firstStart.secret } : {}),
+  };
 }
 
 function banner(config: Config, { url, publicUrl, firstStart, stateDir }: Running): string {

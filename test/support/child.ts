@@ -7,12 +7,17 @@ import { until } from './until.ts';
 const ROOT = resolve(import.meta.dirname, '../..');
 const START_MS = 40_000;
 const STOP_MS = 30_000;
-const READY = /Countersign (?:listens on (\S+)|works on the queue)/;
+const READY = /Countersign (?:listens on (\S+)|works on the queue)|^\{"url":"?([^",]+)/m;
 
 /** `serve` as a process of its own, with exactly these settings; resolves once it listens, or works on the queue. */
-export async function startChild(settings: Record<string, string>, role: 'all' | 'api' | 'worker' = 'all') {
+export async function startChild(
+  settings: Record<string, string>,
+  role: 'all' | 'api' | 'worker' = 'all',
+  ...more: string[]
+) {
   const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env;
-  const process_ = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'serve', '--role', role], {
+  const args = ['--import', 'tsx', 'src/cli.ts', 'serve', '--role', role, ...more];
+  const process_ = spawn(process.execPath, args, {
     cwd: ROOT,
     env: { PATH, HOME, TMPDIR, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -33,7 +38,11 @@ export async function startChild(settings: Record<string, string>, role: 'all' |
       if (ended()) throw new Error(`the server ended with ${process_.exitCode}: ${output()}`);
       return READY.exec(output()) ?? undefined;
     };
-    const [, url = ''] = await until(ready, `a server that listens; it says: ${output()}`, START_MS);
+    const [, listens, url = listens ?? ''] = await until(
+      ready,
+      `a server that listens; it says: ${output()}`,
+      START_MS,
+    );
     return {
       url,
       /** what it wrote so far, on both streams */

@@ -151,12 +151,13 @@ function dueAt(now: Date) {
     or deliveries.status = 'sending' and deliveries.lease_until <= ${now})`;
 }
 
-/** When the oldest waiting delivery was due, and how many were given up. */
+/** When the oldest delivery was due, or the oldest lease of one being sent ends, and how many were given up. */
 export async function summarize(db: Db): Promise<{ oldest: Date | null; dead: number }> {
   const { oldest, dead } = await db
     .selectFrom('deliveries')
     .select((eb) => [
-      eb.fn.min('next_attempt_at').filterWhere('status', '=', 'pending').as('oldest'),
+      sql<Date | null>`least(min(next_attempt_at) filter (where status = 'pending'),
+        min(lease_until) filter (where status = 'sending'))`.as('oldest'),
       eb.fn.countAll<string>().filterWhere('status', '=', 'dead').as('dead'),
     ])
     .executeTakeFirstOrThrow();

@@ -34,6 +34,10 @@ export async function startDatabaseProxy({ connection }: Pick<TestDatabase, 'con
     url: `postgres://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`,
     /** Breaks all connections and lets nobody in. */
     cut,
+    /** From now on no byte gets through the present connections, and nobody is told; new ones work. */
+    hush() {
+      for (const socket of sockets) socket.unpipe().pause();
+    },
     mend() {
       isCut = false;
     },

@@ -133,7 +133,9 @@ function isStoreAway(code: string | undefined, error: unknown): boolean {
   if (code !== undefined && /^(ECONN|ENOENT$|EPIPE$|08|57P0|53300$)/.test(code)) return true;
   return (
     error instanceof Error &&
-    /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)
+    /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client .* is not queryable)/.test(
+      error.message,
+    )
   );
 }
 

@@ -83,7 +83,8 @@ test('when PostgreSQL has no connection left, the answer is 503 too', async () =
   await sql`create role ${role} login password 'crowd' in role ${sql.id(connection.user)}`.execute(db);
   const address = new URL(url);
   Object.assign(address, { username: `crowd_${connection.database}`, password: 'crowd' });
-  const crowded = await startServer({ role: 'api', env: { DATABASE_URL: address.href } });
+  const { ENCRYPTION_KEY } = server.settings;
+  const crowded = await startServer({ role: 'api', env: { DATABASE_URL: address.href, ENCRYPTION_KEY } });
   closers.push(() => crowded.close());
 
   await sql`alter role ${role} connection limit 0`.execute(db);

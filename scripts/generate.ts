@@ -44,7 +44,9 @@ try {
 }
 
 async function makeDatabaseTypes(file: string): Promise<void> {
-  const postgres = await startEmbedded(join(folder, 'data'));
+  // A directory of its own directly below the temporary one, which the database's account may enter.
+  const data = mkdtempSync(join(tmpdir(), 'countersign-generate-db-'));
+  const postgres = await startEmbedded(data);
   try {
     await migrate(postgres.connection);
     const { user, password, database, host } = postgres.connection;
@@ -64,6 +66,7 @@ async function makeDatabaseTypes(file: string): Promise<void> {
     ]);
   } finally {
     await postgres.stop();
+    rmSync(data, { recursive: true, force: true });
   }
 }
 

@@ -118,6 +118,11 @@ export function readConfig(env: Record<string, string | undefined> = process.env
   return config;
 }
 
+/** The http origin of an address and port; IPv6 in brackets. */
+export function originOf(host: string, port: number): string {
+  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+}
+
 function fallbackOf(name: Name): string {
   return name === 'PUBLIC_URL' ? '' : (settings.find((setting) => setting.name === name)?.fallback ?? '');
 }
@@ -145,7 +150,7 @@ function parseUrl(value: string, protocols: string[]): string | undefined {
 }
 
 const parsePublicUrl = (host: string, port: number) => (value: string) => {
-  if (!value) return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+  if (!value) return originOf(host, port);
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
     throw new Error(`"${value}" is not an http or https URL; it looks like https://verify.example.com`);

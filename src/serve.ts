@@ -4,6 +4,7 @@ import { webhookRoutes } from './api/webhooks.ts';
 import { createBatches } from './challenges/batches.ts';
 import { expireDue } from './challenges/expire.ts';
 import { forgetIdempotencyKeys } from './challenges/store.ts';
+import { originOf } from './config.ts';
 import type { Config } from './config.ts';
 import { migrate } from './db/migrate.ts';
 import { openStore } from './db/open.ts';
@@ -90,7 +91,7 @@ export async function serve(
     // Stops listening before all else; requests under way and callbacks under way then end side by side.
     if (stop) closers.push(async () => void stop());
     return {
-      url: server && `http://${config.host}:${portOf(server)}`,
+      url: server && originOf(config.host, portOf(server)),
       publicUrl,
       firstStart,
       stateDir: store.stateDir,

@@ -32,7 +32,7 @@ type Attempt = {
   retryAfter?: string | undefined;
 };
 
-/** Everything from name resolution to the last byte of the answer (seed contract: 10 seconds). */
+/** Everything from name resolution to the last byte of the answer (the contract says 10 seconds). */
 const TIMEOUT_MS = 10_000;
 const READ_BYTES = 65_536;
 const EXCERPT_BYTES = 4_096;

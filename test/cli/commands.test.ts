@@ -127,14 +127,14 @@ describe('beside a running server', () => {
         .set('X-API-Key', String(made.json.api_key));
       return sink.waitFor(created.challenge_id);
     };
-    const seedOf = (secret: unknown, body: Buffer) => `sha256=${hmacHex(String(secret), body)}`;
+    const bodySignature = (secret: unknown, body: Buffer) => `sha256=${hmacHex(String(secret), body)}`;
     const first = await cli('secret', 'rotate', '--integration', 'Signed', '--json');
     const during = await callback();
-    expect(during.headers['x-webhook-signature']).toBe(seedOf(made.json.webhook_secret, during.body));
+    expect(during.headers['x-webhook-signature']).toBe(bodySignature(made.json.webhook_secret, during.body));
     expect(String(during.headers['webhook-signature']).split(' ')).toHaveLength(2);
     const second = await cli('secret', 'rotate', '--integration', 'Signed', '--overlap', '0', '--json');
     const after = await callback();
-    expect(after.headers['x-webhook-signature']).toBe(seedOf(second.json.webhook_secret, after.body));
+    expect(after.headers['x-webhook-signature']).toBe(bodySignature(second.json.webhook_secret, after.body));
     expect(String(after.headers['webhook-signature']).split(' ')).toHaveLength(1);
     expect(second.json.webhook_secret).not.toBe(first.json.webhook_secret);
   });

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import { readNetwork } from './kernel/address.ts';
+import { parseUrl, readNetwork } from './kernel/address.ts';
 
 /** Everything the operator decides, read once at start. */
 export type Config = Readonly<{
@@ -92,7 +92,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
   const port = read('PORT', parsePort, 0);
   const databaseUrl = read(
     'DATABASE_URL',
-    (value) => parseUrl(value, ['postgres:', 'postgresql:']),
+    (value) => parseStoreUrl(value, ['postgres:', 'postgresql:']),
     undefined,
   );
   const encryptionKeys = read('ENCRYPTION_KEY', parseKeys, []);
@@ -108,7 +108,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     publicUrl: read('PUBLIC_URL', parsePublicUrl(host, port), ''),
     dataDir: resolve(text('DATA_DIR')),
     databaseUrl,
-    redisUrl: read('REDIS_URL', (value) => parseUrl(value, ['redis:', 'rediss:']), undefined),
+    redisUrl: read('REDIS_URL', (value) => parseStoreUrl(value, ['redis:', 'rediss:']), undefined),
     encryptionKeys,
     trustProxy: read('TRUST_PROXY', parseProxies, false),
     outboundAllowedCidrs: read('OUTBOUND_ALLOWED_CIDRS', (value) => list(value).map(parseCidr), []),
@@ -140,10 +140,10 @@ function parsePort(value: string): number {
   return Number(value);
 }
 
-function parseUrl(value: string, protocols: string[]): string | undefined {
+function parseStoreUrl(value: string, protocols: string[]): string | undefined {
   if (!value) return undefined;
   const example = `${protocols[0]}//user:password@host/name`;
-  if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
+  if (!protocols.includes(parseUrl(value)?.protocol ?? '')) {
     throw new Error(`not a ${protocols[0]}// URL; it looks like ${example}`);
   }
   return value;
@@ -151,7 +151,7 @@ function parseUrl(value: string, protocols: string[]): string | undefined {
 
 const parsePublicUrl = (host: string, port: number) => (value: string) => {
   if (!value) return originOf(host, port);
-  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const url = parseUrl(value);
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
     throw new Error(`"${value}" is not an http or https URL; it looks like https://verify.example.com`);
   }

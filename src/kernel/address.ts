@@ -129,8 +129,8 @@ export function refusal(rule: string, host = 'This host'): Refusal {
   return { rule, message: ADVICE[rule]?.(host) ?? forbiddenAddress(rule, host) };
 }
 
-/** Not URL.canParse: once hot, Node 20.20 answers false there for Latin-1 letters (https://bücher.example). */
-function parseUrl(text: string): URL | undefined {
+/** The URL, or undefined for what is none. Not URL.canParse: once hot, Node 20.20 answers false there for Latin-1 letters (https://bücher.example). */
+export function parseUrl(text: string): URL | undefined {
   try {
     return new URL(text);
   } catch {

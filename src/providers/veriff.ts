@@ -1,3 +1,4 @@
+import { parseUrl } from '../kernel/address.ts';
 import { hmacHex, safeEqual, sha256 } from '../kernel/crypto.ts';
 import { AppError } from '../kernel/errors.ts';
 import type { OutboundAnswer } from '../kernel/outbound.ts';
@@ -189,7 +190,7 @@ function header(request: RawRequest, name: string): string {
 }
 
 function isWebUrl(url: string, http: boolean): boolean {
-  const protocol = URL.canParse(url) ? new URL(url).protocol : '';
+  const protocol = parseUrl(url)?.protocol;
   return protocol === 'https:' || (http && protocol === 'http:');
 }
 

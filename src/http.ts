@@ -128,7 +128,7 @@ function expected(error: unknown): AppError | undefined {
   return undefined;
 }
 
-/** Connection failures of pg, 53300 (too many connections) among them: the caller should try again, nothing was decided. */
+/** Connection failures of pg, 53300 (too many connections) among them: the caller should try again. */
 function isStoreAway(code: string | undefined, error: unknown): boolean {
   if (code !== undefined && /^(ECONN|ENOENT$|EPIPE$|08|57P0|53300$)/.test(code)) return true;
   return (

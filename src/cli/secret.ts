@@ -1,6 +1,6 @@
 import { newWebhookSecret } from '../kernel/crypto.ts';
 import { addCallbackSecret } from '../tenants/keys.ts';
-import { endCallbackSecrets, findCallbackSecrets } from '../tenants/store.ts';
+import { endCallbackSecrets, findCallbackSecrets } from '../tenants/secrets-store.ts';
 import { UsageError, withTenant } from './command.ts';
 import type { Command } from './command.ts';
 import { INTEGRATION_OPTION, integrationOf, overlapEnd, overlapOption, secretOf } from './rotation.ts';

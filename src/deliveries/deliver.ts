@@ -5,7 +5,7 @@ import type { Log } from '../kernel/log.ts';
 import { OutboundError } from '../kernel/outbound.ts';
 import type { Outbound, Reach } from '../kernel/outbound.ts';
 import { callbackSecretContext } from '../tenants/keys.ts';
-import { findCallbackSecrets } from '../tenants/store.ts';
+import { findCallbackSecrets } from '../tenants/secrets-store.ts';
 import { signatureHeaders } from './callback.ts';
 import type { Relay } from './relay.ts';
 import { judge } from './schedule.ts';

@@ -2,7 +2,8 @@ import type { Db } from '../db/database.ts';
 import { newToken, newWebhookSecret, sha256 } from '../kernel/crypto.ts';
 import type { Sealer } from '../kernel/crypto.ts';
 import { newId } from '../kernel/id.ts';
-import { insertCallbackSecret, insertIntegration, insertKey } from './store.ts';
+import { insertCallbackSecret } from './secrets-store.ts';
+import { insertIntegration, insertKey } from './store.ts';
 import type { KeyRights, Mode } from './store.ts';
 
 /** How much of a key is kept readable: enough to tell keys apart, far too little to guess one. */

@@ -174,35 +174,3 @@ export async function endKeys(
     .execute();
   return rows.map((row) => row.key_prefix);
 }
-
-/** Stores a sealed callback secret. */
-export async function insertCallbackSecret(
-  db: Db,
-  integrationId: string,
-  id: string,
-  sealed: string,
-): Promise<void> {
-  await db.insertInto('callback_secrets').values({ id, integration_id: integrationId, sealed }).execute();
-}
-
-/** Lets the integration's callback secrets end at `until`, unless they end sooner; returns how many. */
-export async function endCallbackSecrets(db: Db, integrationId: string, until: Date): Promise<number> {
-  const { numUpdatedRows } = await db
-    .updateTable('callback_secrets')
-    .set({ valid_until: until })
-    .where('integration_id', '=', integrationId)
-    .where((eb) => eb.or([eb('valid_until', 'is', null), eb('valid_until', '>', until)]))
-    .executeTakeFirstOrThrow();
-  return Number(numUpdatedRows);
-}
-
-/** The integration's callback secrets valid at `now`, newest first. */
-export function findCallbackSecrets(db: Db, integrationId: string, now: Date) {
-  return db
-    .selectFrom('callback_secrets')
-    .select(['id', 'sealed'])
-    .where('integration_id', '=', integrationId)
-    .where((eb) => eb.or([eb('valid_until', 'is', null), eb('valid_until', '>', now)]))
-    .orderBy('id', 'desc')
-    .execute();
-}

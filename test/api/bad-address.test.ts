@@ -1,23 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { expectRefusal } from '../support/refusal.ts';
 import { CREATE_PATH as PATH, readAnswer, sendRaw } from '../support/raw.ts';
-import { readAllRows } from '../support/rows.ts';
-import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
-
-let server: TestServer;
-let before: Awaited<ReturnType<typeof readAllRows>>;
-beforeAll(async () => {
-  server = await startServer({ role: 'api' });
-});
-afterAll(() => server.close());
+import { withUntouchedServer } from '../support/untouched.ts';
 
 // Nothing of what this file sends is stored.
-beforeEach(async () => {
-  before = await readAllRows(server.db);
-});
-afterEach(async () => {
-  expect(await readAllRows(server.db)).toEqual(before);
+let server: TestServer;
+withUntouchedServer((started) => {
+  server = started;
 });
 
 test.each([

@@ -1,28 +1,18 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { gzipSync } from 'node:zlib';
 import { expectRefusal } from '../support/refusal.ts';
 import type { Expected } from '../support/refusal.ts';
 import { CREATE_PATH, postBytes, sendRaw } from '../support/raw.ts';
-import { readAllRows } from '../support/rows.ts';
-import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
+import { withUntouchedServer } from '../support/untouched.ts';
 
 const GOOD = '{"target_user_email":"ada@example.com"}';
 const KIB = 1_024;
 
-let server: TestServer;
-let before: Awaited<ReturnType<typeof readAllRows>>;
-beforeAll(async () => {
-  server = await startServer({ role: 'api' });
-});
-afterAll(() => server.close());
-
 // Nothing of what this file sends is stored.
-beforeEach(async () => {
-  before = await readAllRows(server.db);
-});
-afterEach(async () => {
-  expect(await readAllRows(server.db)).toEqual(before);
+let server: TestServer;
+withUntouchedServer((started) => {
+  server = started;
 });
 
 const send = (body: string | Buffer, headers?: Record<string, string>, type?: string) =>

@@ -1,10 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { test } from '@jest/globals';
 import { expectRefusal } from '../support/refusal.ts';
 import type { Expected } from '../support/refusal.ts';
 import { postBytes } from '../support/raw.ts';
-import { readAllRows } from '../support/rows.ts';
-import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
+import { withUntouchedServer } from '../support/untouched.ts';
 
 const EMAIL = 'ada@example.com';
 const TEXTS = [
@@ -22,19 +21,10 @@ const HARMFUL = [
   ...['\u202e', '\u2066', '\u200f', '\ud800', '\udc00\ud800'],
 ];
 
-let server: TestServer;
-let before: Awaited<ReturnType<typeof readAllRows>>;
-beforeAll(async () => {
-  server = await startServer({ role: 'api' });
-});
-afterAll(() => server.close());
-
 // Nothing of what this file sends is stored.
-beforeEach(async () => {
-  before = await readAllRows(server.db);
-});
-afterEach(async () => {
-  expect(await readAllRows(server.db)).toEqual(before);
+let server: TestServer;
+withUntouchedServer((started) => {
+  server = started;
 });
 
 async function expectInvalid(body: string, expected: Partial<Expected>): Promise<void> {

@@ -6,7 +6,7 @@ import express from 'express';
 import { signatureHeaders } from '../../src/deliveries/callback.ts';
 import { newId } from '../../src/kernel/id.ts';
 import { callbackSecretContext } from '../../src/tenants/keys.ts';
-import { insertCallbackSecret } from '../../src/tenants/store.ts';
+import { insertCallbackSecret } from '../../src/tenants/secrets-store.ts';
 import { nthAttempt, settle } from '../support/deliveries.ts';
 import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';

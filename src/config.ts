@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { parseUrl, readNetwork } from './kernel/address.ts';
+import { parseSchedule } from './kernel/schedule.ts';
 
 /** Everything the operator decides, read once at start. */
 export type Config = Readonly<{
@@ -17,6 +18,19 @@ export type Config = Readonly<{
   /** Express `trust proxy`: hops, or addresses of proxies */
   trustProxy: number | string[] | false;
   outboundAllowedCidrs: readonly string[];
+  outboundPorts: readonly number[];
+  /** an HTTP proxy that every outbound connection tunnels through; credentials in its userinfo */
+  outboundProxy: string | undefined;
+  /** the proxy resolves names and enforces egress policy; else we resolve and vet, and name addresses to it */
+  outboundProxyResolves: boolean;
+  /** the waits before attempts 2, 3, ... in milliseconds */
+  retryWaitsMs: readonly number[];
+  inFlightCap: number;
+  bodyRetentionDays: number;
+  attemptRetentionDays: number;
+  /** where a worker answers /healthz, /readyz and /metrics; undefined: nowhere */
+  opsPort: number | undefined;
+  metricsToken: string | undefined;
   logLevel: string;
 }>;
 
@@ -53,6 +67,52 @@ export const settings = [
     name: 'OUTBOUND_ALLOWED_CIDRS',
     fallback: '',
     meaning: 'Private networks that callbacks may reach, separated by commas, such as 10.20.0.0/16.',
+  },
+  {
+    name: 'OUTBOUND_PORTS',
+    fallback: '80,443,8443',
+    meaning: 'Ports that may be called on the public internet, separated by commas.',
+  },
+  {
+    name: 'OUTBOUND_PROXY',
+    fallback: '',
+    meaning: 'HTTP proxy that everything outbound tunnels through (CONNECT), such as http://proxy:3128.',
+  },
+  {
+    name: 'OUTBOUND_PROXY_RESOLVES',
+    fallback: 'false',
+    meaning:
+      'true: the proxy resolves names and keeps private networks out of reach; false: names are resolved and checked here.',
+  },
+  {
+    name: 'RETRY_SCHEDULE',
+    fallback: '5s,5m,30m,2h,5h,10h,14h,20h,24h',
+    meaning: 'Waits before the 2nd, 3rd, ... attempt of a callback, each spread by 20 %.',
+  },
+  {
+    name: 'IN_FLIGHT_CAP',
+    fallback: '10',
+    meaning: 'Callbacks on their way to one endpoint at the same time, 1 to 100.',
+  },
+  {
+    name: 'BODY_RETENTION_DAYS',
+    fallback: '7',
+    meaning: 'Days until the body of an event is deleted, from the end of its last delivery; 1 to 90.',
+  },
+  {
+    name: 'ATTEMPT_RETENTION_DAYS',
+    fallback: '30',
+    meaning: 'Days until the record of an attempt is deleted, 1 to 365.',
+  },
+  {
+    name: 'OPS_PORT',
+    fallback: '',
+    meaning: 'Port on which a worker answers /healthz, /readyz and /metrics; empty: none.',
+  },
+  {
+    name: 'METRICS_TOKEN',
+    fallback: '',
+    meaning: 'When set, /metrics asks for it as a Bearer token.',
   },
   { name: 'LOG_LEVEL', fallback: 'info', meaning: 'fatal, error, warn, info, debug, trace or silent.' },
 ] as const satisfies readonly Setting[];
@@ -112,6 +172,15 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     encryptionKeys,
     trustProxy: read('TRUST_PROXY', parseProxies, false),
     outboundAllowedCidrs: read('OUTBOUND_ALLOWED_CIDRS', (value) => list(value).map(parseCidr), []),
+    outboundPorts: read('OUTBOUND_PORTS', (value) => list(value).map(parsePort), []),
+    outboundProxy: read('OUTBOUND_PROXY', parseProxyUrl, undefined),
+    outboundProxyResolves: read('OUTBOUND_PROXY_RESOLVES', parseFlag, false),
+    retryWaitsMs: read('RETRY_SCHEDULE', parseSchedule, []),
+    inFlightCap: read('IN_FLIGHT_CAP', within(1, 100), 1),
+    bodyRetentionDays: read('BODY_RETENTION_DAYS', within(1, 90), 1),
+    attemptRetentionDays: read('ATTEMPT_RETENTION_DAYS', within(1, 365), 1),
+    opsPort: read('OPS_PORT', (value) => (value ? parsePort(value) : undefined), undefined),
+    metricsToken: text('METRICS_TOKEN') || undefined,
     logLevel: read('LOG_LEVEL', parseLogLevel, 'info'),
   };
   if (mistakes.length > 0) throw new ConfigError(mistakes);
@@ -192,6 +261,27 @@ function parseCidr(value: string): string {
   readNetwork(value);
   return value;
 }
+
+function parseProxyUrl(value: string): string | undefined {
+  if (!value) return undefined;
+  const url = parseUrl(value);
+  if (url?.protocol !== 'http:' || url.pathname !== '/' || url.search || url.hash) {
+    throw new Error('not the origin of an HTTP proxy; it looks like http://proxy.example.com:3128');
+  }
+  return url.href;
+}
+
+function parseFlag(value: string): boolean {
+  if (value !== 'true' && value !== 'false') throw new Error(`"${value}" is neither true nor false`);
+  return value === 'true';
+}
+
+const within = (least: number, most: number) => (value: string) => {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number < least || number > most)
+    throw new Error(`"${value}" is not a whole number from ${least} to ${most}`);
+  return number;
+};
 
 function parseLogLevel(value: string): string {
   if (!LOG_LEVELS.includes(value))

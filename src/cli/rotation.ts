@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CALLER_CACHE_MS } from '../api/authenticate.ts';
 import type { Store } from '../db/open.ts';
 import { invalid } from '../kernel/errors.ts';
+import { parseDuration } from '../kernel/schedule.ts';
 import { findIntegrations } from '../tenants/store.ts';
 import { UsageError, textOf } from './command.ts';
 import type { Option, Values } from './command.ts';
 
 const MAX_OVERLAP_MS = 7 * 24 * 3_600_000;
-const UNITS: { [unit: string]: number } = { s: 1_000, m: 60_000, h: 3_600_000, d: 24 * 3_600_000 };
 const MAX_SECRET = 256;
 
 export const INTEGRATION_OPTION: Option = {
@@ -61,11 +61,17 @@ export function untilServersNoticed(): Promise<void> {
 }
 
 function durationOf(text: string): number {
-  if (text === '0') return 0;
-  const [, amount, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const ms = Number(amount) * (UNITS[unit] ?? Number.NaN);
-  if (!(ms <= MAX_OVERLAP_MS)) {
+  const ms = durationOrNone(text);
+  if (ms === undefined || ms > MAX_OVERLAP_MS) {
     throw new UsageError('--overlap must be 0 or a time such as 30m, 24h or 7d, at most 7d');
   }
   return ms;
+}
+
+function durationOrNone(text: string): number | undefined {
+  try {
+    return parseDuration(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -12,6 +12,8 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 export function createReach(config: Config, bundled: boolean) {
   const outbound = createOutbound({
     allowedCidrs: config.outboundAllowedCidrs,
+    ports: config.outboundPorts,
+    ownUrl: config.publicUrl,
     userAgent: `Countersign/${version}`,
   });
   const reachOf = (mode: 'test' | 'live'): Reach => ({

@@ -7,16 +7,20 @@ export type Reach = { http: boolean; loopback: boolean };
 /** A network in CIDR terms: an address and its prefix length in bits. */
 export type Network = [ipaddr.IPv4 | ipaddr.IPv6, number];
 
+/** Where this server itself is reached: a host without brackets, and its port. */
+export type Own = { host: string; port: number };
+
 /** All that a verdict depends on; `allowed` is made by `readNetwork`. */
-export type Policy = { reach: Reach; allowed: readonly Network[] };
-
-/** The named rule that refuses something, and a sentence a person can act on. */
-export type Refusal = { rule: string; message: string };
-
-const URL_LENGTH_MAX = 2048;
-const HOSTNAME_LENGTH_MAX = 253;
-const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
-const PORTS = new Set([80, 443, 8443]);
+export type Policy = {
+  reach: Reach;
+  allowed: readonly Network[];
+  /** those that may be called on the public internet */
+  ports: readonly number[];
+  /** never called: a callback to ourselves is a loop, or somebody using our own standing inside the network */
+  own?: Own | undefined;
+  /** a proxy resolves names, so the addresses of a name are never seen here */
+  namesUnseen?: boolean;
+};
 
 // docs: https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry. First match wins.
 const RANGES: readonly (readonly [rule: string, networks: readonly Network[]])[] = (
@@ -48,9 +52,12 @@ const RANGES: readonly (readonly [rule: string, networks: readonly Network[]])[]
 const GLOBAL_UNICAST = readNetwork('2000::/3');
 
 // The operator may open these by CIDR, nothing else: metadata hands out credentials, embedded forms hide their true target.
-const OPENABLE = new Set(
+export const OPENABLE: ReadonlySet<string> = new Set(
   'loopback private carrier_nat link_local unique_local site_local documentation benchmarking'.split(' '),
 );
+
+// What a server that listens on this machine, or on all of its addresses, can be called by from here.
+const HERE = new Set(['loopback', 'this_network', 'unspecified']);
 
 /** Reads `10.0.0.0/8`, `fd00::/8` or a bare address; throws Error naming the text when it is neither. */
 export function readNetwork(text: string): Network {
@@ -73,8 +80,9 @@ export function canonicalAddress(text: string): string | undefined {
 export function refusedEndpoint(address: string, port: number, policy: Policy): string | undefined {
   const rule = refusedAddress(address, policy);
   if (rule !== undefined) return rule;
+  if (policy.own && isOwn(address, port, policy.own)) return 'own_host';
   // A development server or an in-house system listens anywhere; on the public internet other ports are other protocols.
-  return PORTS.has(port) || isOpened(address, policy) ? undefined : 'port';
+  return policy.ports.includes(port) || isOpened(address, policy) ? undefined : 'port';
 }
 
 /** The rule that refuses this address under the policy, or undefined; what is no address at all is refused too. */
@@ -95,24 +103,6 @@ export function isLocalhost(hostname: string): boolean {
   return hostname === 'localhost' || hostname.endsWith('.localhost');
 }
 
-/** Everything that can be judged without DNS: the normalised URL, or the refusal. */
-export function judgeUrl(text: string, policy: Policy): { url: URL } | { refusal: Refusal } {
-  if (text.length > URL_LENGTH_MAX) return refuse('url_too_long');
-  const url = parseUrl(text);
-  if (!url) return refuse('url_invalid');
-  const isSecure = url.protocol === 'https:';
-  if (!isSecure && url.protocol !== 'http:') return refuse('scheme');
-  if (!isSecure && !policy.reach.http) return refuse('https_required');
-  if (url.username || url.password) return refuse('userinfo');
-  if (url.href.includes('#')) return refuse('fragment');
-  // `name.` is the same host as `name`, but would slip past the tables below and break the certificate check.
-  if (url.hostname.endsWith('.')) url.hostname = url.hostname.slice(0, -1);
-  if (url.href.length > URL_LENGTH_MAX) return refuse('url_too_long');
-
-  const rule = refusedHost(hostOf(url), portOf(url), policy);
-  return rule === undefined ? { url } : refuse(rule, hostOf(url));
-}
-
 /** The host without the brackets of an IPv6 literal. */
 export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
@@ -124,11 +114,6 @@ export function portOf({ port, protocol }: { port: string; protocol: string }): 
   return protocol === 'https:' ? 443 : 80;
 }
 
-/** A refusal for a rule; `host` is named in the sentence when given, addresses it resolves to never are. */
-export function refusal(rule: string, host = 'This host'): Refusal {
-  return { rule, message: ADVICE[rule]?.(host) ?? forbiddenAddress(rule, host) };
-}
-
 /** The URL, or undefined for what is none. Not URL.canParse: once hot, Node 20.20 answers false there for Latin-1 letters (https://bücher.example). */
 export function parseUrl(text: string): URL | undefined {
   try {
@@ -138,22 +123,16 @@ export function parseUrl(text: string): URL | undefined {
   }
 }
 
-function refuse(rule: string, host?: string): { refusal: Refusal } {
-  return { refusal: refusal(rule, host) };
+/** By address: only our own port, because another one on the same machine is another program. */
+function isOwn(address: string, port: number, own: Own): boolean {
+  if (port !== own.port) return false;
+  if (isHere(own.host)) return isHere(address);
+  return canonicalAddress(address) === canonicalAddress(own.host);
 }
 
-function refusedHost(host: string, port: number, policy: Policy): string | undefined {
-  if (isIP(host)) return refusedEndpoint(host, port, policy);
-  if (isLocalhost(host)) return localhostAddresses(policy).length > 0 ? undefined : 'localhost';
-  const labels = host.split('.');
-  if (host.length > HOSTNAME_LENGTH_MAX || !labels.every((label) => LABEL.test(label)))
-    return 'hostname_invalid';
-  if (['local', 'internal', 'arpa'].includes(labels.at(-1) ?? '')) return 'special_use_name'; // .home.arpa is under .arpa
-  // An operator who opens private networks means neighbours too, such as the service names of docker compose.
-  if (labels.length === 1 && policy.allowed.length === 0) return 'single_label_name';
-  // A name may yet resolve to an opened address, where any port goes; when nothing is opened the port decides now.
-  const isOpenable = policy.reach.loopback || policy.allowed.length > 0;
-  return isOpenable || PORTS.has(port) ? undefined : 'port';
+function isHere(host: string): boolean {
+  const canonical = canonicalAddress(host);
+  return canonical === undefined ? isLocalhost(host) : HERE.has(ruleOf(canonical) ?? '');
 }
 
 function isOpened(address: string, { reach, allowed }: Policy): boolean {
@@ -178,25 +157,4 @@ function covers([network, bits]: Network, address: ipaddr.IPv4 | ipaddr.IPv6): b
 /** RFC 5214 §6.1: any prefix, then 0000:5efe or 0200:5efe, then the IPv4 address. */
 function isIsatap({ parts }: ipaddr.IPv6): boolean {
   return (parts[4] === 0 || parts[4] === 0x200) && parts[5] === 0x5efe;
-}
-
-const ADVICE: Record<string, (host: string) => string> = {
-  url_too_long: () => `The URL is longer than ${URL_LENGTH_MAX} characters.`,
-  url_invalid: () => 'This is not a complete URL. Write it like https://hooks.example.com/path.',
-  scheme: () => 'Only web addresses can be called: start the URL with https://.',
-  https_required: () => 'Use https:// instead of http://.',
-  userinfo: () => 'Take the user name and password out of the URL.',
-  fragment: () => 'Take the # and what follows it out of the URL.',
-  hostname_invalid: (host) => `${host} is not a valid host name.`,
-  port: () => `Use one of the ports ${[...PORTS].join(', ')}.`,
-  localhost: () => 'localhost is this server itself. Use a public host name.',
-  special_use_name: () =>
-    'Names ending in .local, .internal or .arpa are not public. Use a public host name.',
-  single_label_name: (host) => `${host} is not a public name. Use a full one, like hooks.example.com.`,
-  metadata: (host) => `${host} is a cloud metadata address, which is never called.`,
-};
-
-function forbiddenAddress(rule: string, host: string): string {
-  const advice = OPENABLE.has(rule) ? ', or ask the operator to allow its network' : '';
-  return `${host} is not on the public internet (${rule}). Use a public host${advice}.`;
 }

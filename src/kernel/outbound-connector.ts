@@ -5,6 +5,7 @@ import * as address from './address.ts';
 import type { Policy } from './address.ts';
 import { codeOf, OutboundError, refused } from './outbound-errors.ts';
 import type { Resolve } from './outbound-resolve.ts';
+import { refusal, refusedHost } from './outbound-url.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000; // a ceiling; the caller's timeoutMs usually ends a connect earlier
 const CONNECT_ATTEMPT_MS = 1_000; // per address of one host, before the next address is tried beside it
@@ -18,7 +19,7 @@ export function guardedConnector(
   return (target, callback) => {
     const signal = current()?.signal;
     vettedAddresses(target, policy, resolve)
-      .then((vetted) => openSocket(target, vetted, signal))
+      .then((vetted) => openSocket(target, vetted, policy, signal))
       .then(
         (socket) => callback(null, socket),
         (error: Error) => callback(error, null),
@@ -31,11 +32,13 @@ async function vettedAddresses(
   policy: Policy,
   resolve: Resolve,
 ): Promise<string[]> {
+  const number = address.portOf({ port, protocol });
+  const permit = (rule: string | undefined) => {
+    if (rule !== undefined) throw refused(refusal(rule, policy, hostname));
+  };
+  permit(refusedHost(hostname, number, policy));
   const addresses = await addressesOf(hostname, policy, resolve);
-  for (const found of addresses) {
-    const rule = address.refusedEndpoint(found, address.portOf({ port, protocol }), policy);
-    if (rule !== undefined) throw refused(address.refusal(rule, hostname));
-  }
+  for (const found of addresses) permit(address.refusedEndpoint(found, number, policy));
   return addresses;
 }
 
@@ -55,6 +58,7 @@ async function addressesOf(hostname: string, policy: Policy, resolve: Resolve): 
 function openSocket(
   target: buildConnector.Options,
   vetted: readonly string[],
+  policy: Policy,
   signal: AbortSignal | undefined,
 ): Promise<Socket> {
   // Ends the connect together with the request it is for, but never the socket once it is in the pool.
@@ -84,7 +88,7 @@ function openSocket(
       const peer = address.canonicalAddress(socket.remoteAddress ?? '');
       if (peer !== undefined && vetted.includes(peer)) return opened(socket);
       socket.destroy();
-      failed(refused(address.refusal('peer_changed', target.hostname)));
+      failed(refused(refusal('peer_changed', policy, target.hostname)));
     });
   });
 }

@@ -1,4 +1,4 @@
-import type { Refusal } from './address.ts';
+import type { Refusal } from './outbound-url.ts';
 
 /** An answer with more than this in its headers is not read. */
 export const HEADERS_MAX_BYTES = 16 * 1024;

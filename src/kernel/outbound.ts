@@ -5,6 +5,7 @@ import { guardedConnector } from './outbound-connector.ts';
 import { classify, HEADERS_MAX_BYTES, OutboundError, refused } from './outbound-errors.ts';
 import { createResolve, rejectOnAbort, rememberNames } from './outbound-resolve.ts';
 import type { Resolve } from './outbound-resolve.ts';
+import { judgeUrl, ownOf } from './outbound-url.ts';
 import { isStale, watchWires } from './outbound-wires.ts';
 import type { Wire } from './outbound-wires.ts';
 
@@ -12,6 +13,7 @@ export type { Reach } from './address.ts';
 export { OutboundError } from './outbound-errors.ts';
 export type { ErrorClass } from './outbound-errors.ts';
 
+const PORTS = [80, 443, 8443];
 const KEEP_ALIVE_MAX_MS = 30_000; // an open socket keeps an old verdict, so it may neither idle nor live longer
 
 /** One request; `timeoutMs` covers everything from DNS to the last byte, `maxBytes` counts raw body bytes. */
@@ -44,13 +46,25 @@ export type Outbound = {
   close(): Promise<void>;
 };
 
-/** Builds the client; throws Error when a CIDR cannot be read. `resolve` replaces DNS in tests. */
-export function createOutbound(options: {
+/** What the operator decides about the way out. */
+export type OutboundOptions = {
   allowedCidrs: readonly string[];
+  /** those that may be called on the public internet; 80, 443 and 8443 unless given */
+  ports?: readonly number[];
   userAgent: string;
+  /** the origin of this server, which is never called */
+  ownUrl?: string;
+  /** replaces DNS in tests */
   resolve?: Resolve;
-}): Outbound {
-  const allowed = options.allowedCidrs.map(address.readNetwork);
+};
+
+/** Builds the client; throws Error when a CIDR cannot be read. */
+export function createOutbound(options: OutboundOptions): Outbound {
+  const rules = {
+    allowed: options.allowedCidrs.map(address.readNetwork),
+    ports: options.ports ?? PORTS,
+    own: options.ownUrl === undefined ? undefined : ownOf(options.ownUrl),
+  };
   const resolve = rememberNames(options.resolve ?? createResolve());
   const wires = watchWires();
   const agents = new Map<string, Agent>();
@@ -60,13 +74,13 @@ export function createOutbound(options: {
   function agentFor(reach: Reach): Agent {
     if (closing) throw new OutboundError('internal', 'The outbound client is closed.');
     const key = `http=${reach.http} loopback=${reach.loopback}`;
-    const agent = agents.get(key) ?? createAgent({ reach, allowed }, resolve, wires.current);
+    const agent = agents.get(key) ?? createAgent({ reach, ...rules }, resolve, wires.current);
     agents.set(key, agent);
     return agent;
   }
 
   function check(url: string, reach: Reach): URL {
-    const verdict = address.judgeUrl(url, { reach, allowed });
+    const verdict = judgeUrl(url, { reach, ...rules });
     if ('refusal' in verdict) throw refused(verdict.refusal);
     return verdict.url;
   }

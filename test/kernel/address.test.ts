@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import {
   canonicalAddress,
   hostOf,
-  judgeUrl,
   localhostAddresses,
   readNetwork,
   refusedAddress,
   refusedEndpoint,
 } from '../../src/kernel/address.ts';
+import { judgeUrl, ownOf } from '../../src/kernel/outbound-url.ts';
 import type { Policy, Reach } from '../../src/kernel/address.ts';
 
 const PUBLIC_ONLY: Reach = { http: false, loopback: false };
@@ -16,7 +16,7 @@ const HTTP_TOO: Reach = { http: true, loopback: false };
 const DEVELOPMENT: Reach = { http: true, loopback: true };
 
 function policy(reach: Reach, ...cidrs: string[]): Policy {
-  return { reach, allowed: cidrs.map(readNetwork) };
+  return { reach, allowed: cidrs.map(readNetwork), ports: [80, 443, 8443] };
 }
 
 function ruleFor(url: string, under: Policy = policy(HTTP_TOO)): string | undefined {
@@ -226,6 +226,14 @@ describe('what the operator and the caller open', () => {
     }
   });
 
+  test('other ports may be opened by the operator, and the usual ones closed', () => {
+    const under = { ...policy(PUBLIC_ONLY), ports: [443, 9443] };
+    for (const port of [443, 9443]) expect(refusedEndpoint('1.1.1.1', port, under)).toBeUndefined();
+    for (const port of [80, 8443]) expect(refusedEndpoint('1.1.1.1', port, under)).toBe('port');
+    expect(ruleFor('https://example.com:9443/', under)).toBeUndefined();
+    expect(ruleFor('https://example.com:8443/', under)).toBe('port');
+  });
+
   test('localhost means those loopback addresses that are open', () => {
     expect(localhostAddresses(policy(PUBLIC_ONLY))).toEqual([]);
     expect(localhostAddresses(policy(DEVELOPMENT))).toEqual(['127.0.0.1', '::1']);
@@ -369,6 +377,39 @@ describe('URLs', () => {
     expect(ruleFor('https://1.1.1.1:9000/', policy(DEVELOPMENT, '10.0.0.0/8'))).toBe('port');
     expect(ruleFor('http://127.0.0.1:9000/', policy(DEVELOPMENT))).toBeUndefined();
     expect(ruleFor('http://localhost:9000/', policy(DEVELOPMENT))).toBeUndefined();
+  });
+
+  test.each([
+    ['https://verify.example.com', 'https://verify.example.com/in', 'own_host'],
+    ['https://verify.example.com', 'https://VERIFY.example.com.:8443/', 'own_host'],
+    ['https://verify.example.com', 'https://verify.example.com:22/', 'own_host'],
+    ['https://bücher.example', 'https://xn--bcher-kva.example/', 'own_host'],
+    ['https://verify.example.com', 'https://api.verify.example.com/', undefined],
+    ['https://verify.example.com', 'https://example.com/', undefined],
+    ['http://countersign:3000', 'http://countersign:9000/', 'own_host'],
+    ['https://1.1.1.1', 'https://1.1.1.1/', 'own_host'],
+    ['https://1.1.1.1', 'https://16843009/', 'own_host'],
+    ['https://1.1.1.1', 'https://1.1.1.1:8443/', undefined],
+    ['https://[2606:4700::1111]', 'https://[2606:4700:0::1111]/', 'own_host'],
+    ['http://127.0.0.1:3000', 'http://127.0.0.1:3000/', 'own_host'],
+    ['http://127.0.0.1:3000', 'http://localhost:3000/', 'own_host'],
+    ['http://localhost:3000', 'http://127.0.0.1:3000/', 'own_host'],
+    ['http://localhost:3000', 'http://[::1]:3000/', 'own_host'],
+    ['http://0.0.0.0:3000', 'http://app.localhost:3000/', 'own_host'],
+    ['http://127.0.0.1:3000', 'http://127.0.0.1:3001/', undefined],
+    ['http://localhost:3000', 'http://localhost:3001/', undefined],
+    ['http://10.1.2.3:3000', 'http://10.1.2.3:3000/', 'own_host'],
+    ['http://10.1.2.3:3000', 'http://10.1.2.3:3001/', undefined],
+    ['http://10.1.2.3:3000', 'http://127.0.0.1:3000/', undefined],
+  ])('of a server at %s, %s is %s', (own, url, rule) => {
+    expect(ruleFor(url, { ...policy(DEVELOPMENT, '10.0.0.0/8'), own: ownOf(own) })).toBe(rule);
+  });
+
+  test('when names are resolved elsewhere, no name may hope for an opened address', () => {
+    const under = { ...policy(DEVELOPMENT, '10.0.0.0/8'), namesUnseen: true };
+    expect(ruleFor('https://example.com:9000/', under)).toBe('port');
+    expect(ruleFor('https://example.com/', under)).toBeUndefined();
+    expect(ruleFor('http://10.0.0.1:9000/', under)).toBeUndefined();
   });
 
   test('the host of a literal comes without brackets', () => {

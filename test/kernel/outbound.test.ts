@@ -120,6 +120,24 @@ describe('check', () => {
     expect(refusal).toThrow(sentence);
   });
 
+  test('names the ports that the operator opened', () => {
+    const reach = { http: false, loopback: false };
+    const two = outboundWith({ ports: [443, 9443] });
+    expect(two.check('https://example.com:9443/', reach).port).toBe('9443');
+    expect(() => two.check('https://example.com:8443/', reach)).toThrow('Use one of the ports 443, 9443.');
+    expect(() => outboundWith({ ports: [443] }).check('http://1.1.1.1/', HTTP_ONLY)).toThrow('Use port 443.');
+  });
+
+  test('refuses this server itself', () => {
+    const outbound = outboundWith({ ownUrl: 'https://verify.example.com' });
+    expect(() => outbound.check('https://verify.example.com:8443/in', HTTP_ONLY)).toThrow(
+      expect.objectContaining({
+        rule: 'own_host',
+        message: 'verify.example.com is this server itself. Use the host of the system that is to be called.',
+      }),
+    );
+  });
+
   test('a CIDR that cannot be read stops the start', () => {
     expect(() => outboundWith({ allowedCidrs: ['10.0.0.0/99'] })).toThrow('"10.0.0.0/99" is not a network');
   });
@@ -241,6 +259,17 @@ describe('the guard', () => {
     expect(answer.status).toBe(200);
     const failure = await failureOf(outbound.request(requestTo(`http://mixed.example.com:${server.port}/`)));
     expect([failure.rule, server.connections]).toEqual(['port', 1]);
+  });
+
+  test('a name that leads to this server itself is refused at connect, another port of the machine is not', async () => {
+    const own = await serveHttp((_, response) => response.end());
+    const receiver = await serveHttp((_, response) => response.end());
+    const resolve = () => Promise.resolve(['127.0.0.1']);
+    const outbound = outboundWith({ ownUrl: own.url, resolve });
+    const failure = await failureOf(outbound.request(requestTo(`http://hooks.example.com:${own.port}/`)));
+    expect([failure.rule, own.connections]).toEqual(['own_host', 0]);
+    const answer = await outbound.request(requestTo(`http://hooks.example.com:${receiver.port}/`));
+    expect(answer.status).toBe(200);
   });
 
   test('an allowed CIDR opens a compose service by name', async () => {

@@ -3,7 +3,9 @@ import type { LookupFunction, Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import * as address from './address.ts';
 import type { Policy } from './address.ts';
+import type { Connect } from './outbound-agent.ts';
 import { codeOf, OutboundError, refused } from './outbound-errors.ts';
+import { rejectOnAbort } from './outbound-resolve.ts';
 import type { Resolve } from './outbound-resolve.ts';
 import { refusal, refusedHost } from './outbound-url.ts';
 
@@ -11,19 +13,19 @@ const CONNECT_TIMEOUT_MS = 10_000; // a ceiling; the caller's timeoutMs usually 
 const CONNECT_ATTEMPT_MS = 1_000; // per address of one host, before the next address is tried beside it
 
 /** Vets every address of the host, connects to one of exactly those, and looks at the peer once more. */
-export function guardedConnector(
-  policy: Policy,
-  resolve: Resolve,
-  current: () => { signal: AbortSignal } | undefined,
-): buildConnector.connector {
-  return (target, callback) => {
-    const signal = current()?.signal;
-    vettedAddresses(target, policy, resolve)
-      .then((vetted) => openSocket(target, vetted, policy, signal))
-      .then(
-        (socket) => callback(null, socket),
-        (error: Error) => callback(error, null),
-      );
+export function guardedConnect(policy: Policy, resolve: Resolve): Connect {
+  return async (target, wire) => {
+    // Ends the connect together with the request it is for, but never the socket once it is in the pool.
+    const abandon = new AbortController();
+    wire.giveUp = () => abandon.abort();
+    try {
+      const patient = (hostname: string) => Promise.race([resolve(hostname), rejectOnAbort(abandon.signal)]);
+      const vetted = await vettedAddresses(target, policy, patient);
+      const socket = await openSocket(target, vetted, abandon.signal);
+      return { socket, peer: vettedPeer(socket, vetted, target.hostname, policy) };
+    } finally {
+      wire.giveUp = undefined;
+    }
   };
 }
 
@@ -58,15 +60,8 @@ async function addressesOf(hostname: string, policy: Policy, resolve: Resolve): 
 function openSocket(
   target: buildConnector.Options,
   vetted: readonly string[],
-  policy: Policy,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<Socket> {
-  // Ends the connect together with the request it is for, but never the socket once it is in the pool.
-  const giveUp = new AbortController();
-  const abandon = () => giveUp.abort();
-  if (signal?.aborted) abandon();
-  signal?.addEventListener('abort', abandon);
-
   const pinned = vetted.map((text) => ({ address: text, family: isIP(text) }));
   const lookup: LookupFunction = (_hostname, { all }, done) =>
     all ? done(null, pinned) : done(null, pinned[0]?.address ?? '', pinned[0]?.family);
@@ -76,19 +71,19 @@ function openSocket(
     autoSelectFamilyAttemptTimeout: CONNECT_ATTEMPT_MS,
     timeout: CONNECT_TIMEOUT_MS,
     minVersion: 'TLSv1.2',
-    signal: giveUp.signal,
+    signal,
     rejectUnauthorized: true, // said aloud, or NODE_TLS_REJECT_UNAUTHORIZED=0 would switch it off
   });
   // Never the caller's idea of a server name: the certificate must be that of the host in the URL.
   const servername = isIP(target.hostname) ? '' : target.hostname;
   return new Promise((opened, failed) => {
-    connect({ ...target, servername }, (error, socket) => {
-      signal?.removeEventListener('abort', abandon);
-      if (error) return failed(error);
-      const peer = address.canonicalAddress(socket.remoteAddress ?? '');
-      if (peer !== undefined && vetted.includes(peer)) return opened(socket);
-      socket.destroy();
-      failed(refused(refusal('peer_changed', policy, target.hostname)));
-    });
+    connect({ ...target, servername }, (error, socket) => (error ? failed(error) : opened(socket)));
   });
+}
+
+function vettedPeer(socket: Socket, vetted: readonly string[], hostname: string, policy: Policy): string {
+  const peer = address.canonicalAddress(socket.remoteAddress ?? '');
+  if (peer !== undefined && vetted.includes(peer)) return peer;
+  socket.destroy();
+  throw refused(refusal('peer_changed', policy, hostname));
 }

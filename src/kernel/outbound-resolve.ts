@@ -44,6 +44,7 @@ async function withinBudget(resolve: Resolve, hostname: string): Promise<string[
   return found;
 }
 
+/** Rejects when the signal says so, and never resolves. */
 export function rejectOnAbort(signal: AbortSignal): Promise<never> {
   return new Promise((_, failed) => {
     if (signal.aborted) return failed(signal.reason);

@@ -1,20 +1,20 @@
-import { Agent } from 'undici';
 import * as address from './address.ts';
 import type { Policy, Reach } from './address.ts';
-import { guardedConnector } from './outbound-connector.ts';
-import { classify, HEADERS_MAX_BYTES, OutboundError, refused } from './outbound-errors.ts';
-import { createResolve, rejectOnAbort, rememberNames } from './outbound-resolve.ts';
+import { createAgent, isStale } from './outbound-agent.ts';
+import type { Wire } from './outbound-agent.ts';
+import { guardedConnect } from './outbound-connector.ts';
+import { classify, OutboundError } from './outbound-errors.ts';
+import { exchange, OUT_OF_TIME } from './outbound-exchange.ts';
+import { createResolve, rememberNames } from './outbound-resolve.ts';
 import type { Resolve } from './outbound-resolve.ts';
-import { judgeUrl, ownOf } from './outbound-url.ts';
-import { isStale, watchWires } from './outbound-wires.ts';
-import type { Wire } from './outbound-wires.ts';
+import { acceptedUrl, createTargets } from './outbound-target.ts';
+import { ownOf } from './outbound-url.ts';
 
 export type { Reach } from './address.ts';
 export { OutboundError } from './outbound-errors.ts';
 export type { ErrorClass } from './outbound-errors.ts';
 
 const PORTS = [80, 443, 8443];
-const KEEP_ALIVE_MAX_MS = 30_000; // an open socket keeps an old verdict, so it may neither idle nor live longer
 
 /** One request; `timeoutMs` covers everything from DNS to the last byte, `maxBytes` counts raw body bytes. */
 export type OutboundRequest = {
@@ -66,106 +66,73 @@ export function createOutbound(options: OutboundOptions): Outbound {
     own: options.ownUrl === undefined ? undefined : ownOf(options.ownUrl),
   };
   const resolve = rememberNames(options.resolve ?? createResolve());
-  const wires = watchWires();
-  const agents = new Map<string, Agent>();
+  const ways = new Map<string, ReturnType<typeof createWay>>();
   let closing: Promise<unknown> | undefined;
 
-  // One agent per reach: a socket opened under a wide reach must not serve a request with a narrow one.
-  function agentFor(reach: Reach): Agent {
+  // One way per reach: a socket opened under a wide reach must not serve a request with a narrow one.
+  function wayFor(reach: Reach) {
     if (closing) throw new OutboundError('internal', 'The outbound client is closed.');
     const key = `http=${reach.http} loopback=${reach.loopback}`;
-    const agent = agents.get(key) ?? createAgent({ reach, ...rules }, resolve, wires.current);
-    agents.set(key, agent);
-    return agent;
+    const way = ways.get(key) ?? createWay({ reach, ...rules }, resolve);
+    ways.set(key, way);
+    return way;
   }
 
-  function check(url: string, reach: Reach): URL {
-    const verdict = judgeUrl(url, { reach, ...rules });
-    if ('refusal' in verdict) throw refused(verdict.refusal);
-    return verdict.url;
-  }
-
-  async function attempt(request: OutboundRequest, wire: Wire): Promise<OutboundAnswer> {
-    const { origin, pathname, search } = check(request.url, request.reach);
+  async function attempt(request: OutboundRequest, wire: Wire, timeoutMs: number): Promise<OutboundAnswer> {
+    const way = wayFor(request.reach);
+    const { origin, path } = way.targetOf(request.url);
     const headers = headersFor(request.headers, options.userAgent);
-    const answer = await wires.watch(wire, () =>
-      agentFor(request.reach).request({
-        origin,
-        path: pathname + search,
-        method: request.method,
-        headers,
-        body: request.body ?? null,
-        signal: wire.signal, // covers these two as well, which only count the gaps between packets
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      }),
+    const { method, body = null, maxBytes } = request;
+    const answer = await exchange(
+      way.agent,
+      { origin, path, method, headers, body, wire },
+      { timeoutMs, maxBytes },
     );
-    answer.body.on('error', () => {}); // cutting an oversized body short emits one that nobody else hears
-    const read = await readBody(answer.body as AsyncIterable<Buffer>, request.maxBytes);
-    return { status: answer.statusCode, headers: flatten(answer.headers), ...read, remoteAddress: wire.peer };
+    return { ...answer, remoteAddress: wire.connection?.peer };
   }
 
   return {
-    check,
+    check: (url, reach) => acceptedUrl(url, { reach, ...rules }),
     async request(request) {
-      const signal = AbortSignal.timeout(request.timeoutMs);
-      // undici notices the signal only once a connection stands; DNS and connect need the race.
-      const run = (wire: Wire) =>
-        Promise.race([attempt(request, wire), rejectOnAbort(signal)]).catch((error: unknown) => {
-          throw signal.aborted ? timedOut(request, wire) : classify(error);
-        });
-      const first: Wire = { signal };
-      return await run(first).catch((error: OutboundError) => {
-        if (error.errorClass === 'reset' && isStale(first)) return run({ signal });
-        throw error;
+      const began = performance.now();
+      const wire: Wire = {};
+      try {
+        return await attempt(request, wire, request.timeoutMs);
+      } catch (error) {
+        const failure = failureOf(error, request, wire);
+        if (failure.errorClass !== 'reset' || !isStale(wire)) throw failure;
+      }
+      const again: Wire = {};
+      const leftMs = Math.max(request.timeoutMs - (performance.now() - began), 1);
+      return await attempt(request, again, leftMs).catch((error: unknown) => {
+        throw failureOf(error, request, again);
       });
     },
     async close() {
-      closing ??= Promise.all([...agents.values()].map((agent) => agent.close())).finally(() => wires.stop());
+      closing ??= Promise.all([...ways.values()].map(({ agent }) => agent.close()));
       await closing;
     },
   };
 }
 
-function createAgent(policy: Policy, resolve: Resolve, current: () => Wire | undefined): Agent {
-  return new Agent({
-    connect: guardedConnector(policy, resolve, current),
-    pipelining: 1,
-    keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
-    clientTtl: KEEP_ALIVE_MAX_MS,
-    maxHeaderSize: HEADERS_MAX_BYTES,
-  });
+function createWay(policy: Policy, resolve: Resolve) {
+  return { targetOf: createTargets(policy), agent: createAgent(guardedConnect(policy, resolve)) };
 }
 
 /** The caller's headers as given, but Host stays that of the URL and User-Agent stays ours (delivery.md §8). */
-function headersFor(given: Record<string, string>, userAgent: string): Record<string, string> {
-  const headers = Object.entries(given).filter(([name]) => name.toLowerCase() !== 'user-agent');
-  if (headers.some(([name]) => name.toLowerCase() === 'host')) {
-    throw new OutboundError('internal', 'The Host header cannot be set.');
+function headersFor(given: Record<string, string>, userAgent: string): string[] {
+  const headers = ['user-agent', userAgent];
+  for (const name of Object.keys(given)) {
+    const lower = name.toLowerCase();
+    if (lower === 'host') throw new OutboundError('internal', 'The Host header cannot be set.');
+    if (lower !== 'user-agent') headers.push(name, given[name] ?? '');
   }
-  return Object.fromEntries([...headers, ['user-agent', userAgent]]);
+  return headers;
 }
 
-function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, [value].flat().join(', ')]),
-  );
-}
-
-async function readBody(stream: AsyncIterable<Buffer>, maxBytes: number) {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > maxBytes) break; // leaving the loop destroys the stream and with it the connection
-  }
-  return { body: Buffer.concat(chunks, Math.min(size, maxBytes)), truncated: size > maxBytes };
-}
-
-function timedOut({ timeoutMs }: OutboundRequest, { socket }: Wire): OutboundError {
-  const [errorClass, what] = socket
-    ? (['timeout', 'complete answer'] as const)
-    : (['connect_timeout', 'connection'] as const);
-  return new OutboundError(errorClass, `No ${what} within ${timeoutMs} ms.`);
+function failureOf(error: unknown, { timeoutMs }: OutboundRequest, { connection }: Wire): OutboundError {
+  if (error !== OUT_OF_TIME) return classify(error);
+  return connection
+    ? new OutboundError('timeout', `No complete answer within ${timeoutMs} ms.`)
+    : new OutboundError('connect_timeout', `No connection within ${timeoutMs} ms.`);
 }

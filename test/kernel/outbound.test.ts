@@ -433,8 +433,10 @@ describe('time and size', () => {
     const server = await serveRaw(() => {});
     const outbound = outboundWith();
     await failureOf(outbound.request(requestTo(`https://127.0.0.1:${server.port}/`, { timeoutMs: 200 })));
+    const unresolved = outboundWith({ resolve: () => new Promise(() => {}) });
+    await failureOf(unresolved.request(requestTo('http://slow.example.com/', { timeoutMs: 200 })));
     const before = Date.now();
-    await outbound.close();
+    await Promise.all([outbound.close(), unresolved.close()]);
     expect(Date.now() - before).toBeLessThan(1_000);
   });
 

@@ -15,6 +15,14 @@ create table integrations (
   name text not null,
   mode text not null check (mode in ('test', 'live')),
   callback_url text,
+  -- which events are sent: those of its own challenges, and those about the tenant's endpoints, deliveries and secrets
+  events text[] not null default '{challenge.completed,challenge.incident_reported,challenge.expired}',
+  -- how its callbacks are sent; null: the server's settings
+  retry_waits_s integer[],
+  in_flight_cap integer check (in_flight_cap between 1 and 100),
+  -- headers to add, as JSON; a CA, a client certificate and its key, as JSON
+  headers_sealed text,
+  tls_sealed text,
   created_at timestamptz not null default now()
 );
 create index integrations_by_tenant on integrations (tenant_id, id);
@@ -26,8 +34,8 @@ create table api_keys (
   -- the first characters, so that people can tell keys apart
   key_prefix text not null,
   -- what the key may do, and whether it sees its own integration's challenges only
-  scopes text[] not null default '{challenges:create,challenges:read}'
-    check (scopes <@ '{challenges:create,challenges:read}' and scopes <> '{}'),
+  scopes text[] not null default '{challenges:create,challenges:read,deliveries:manage}'
+    check (scopes <@ '{challenges:create,challenges:read,challenges:erase,deliveries:manage}' and scopes <> '{}'),
   own_only boolean not null default false,
   created_at timestamptz not null default now(),
   -- null: valid until replaced or revoked

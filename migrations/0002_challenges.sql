@@ -37,7 +37,11 @@ create table challenges (
   valid_until timestamptz,
   -- a verified result is spent once
   consumed_at timestamptz,
-  check (target_user_id is not null or target_user_email is not null),
+  -- W3C trace context of the request that asked for it
+  traceparent text,
+  -- personal data was taken out; what is left is a tombstone
+  erased_at timestamptz,
+  check (target_user_id is not null or target_user_email is not null or erased_at is not null),
   check ((completed_at is null) = (status in ('initiated', 'in-progress'))),
   check ((valid_until is not null) = (status = 'verified' and not disputed)),
   check (status = 'verified' or (not disputed and consumed_at is null)),
@@ -52,12 +56,14 @@ create index challenges_open on challenges (expires_at) where status in ('initia
 create table audit_entries (
   id bigint generated always as identity primary key,
   tenant_id uuid not null,
-  challenge_id uuid not null,
+  -- null: about an endpoint or many deliveries; detail says which
+  challenge_id uuid,
   at timestamptz not null,
   actor text not null,
   action text not null,
   detail jsonb
 );
+create index audit_entries_by_tenant on audit_entries (tenant_id, id);
 create index audit_entries_by_challenge on audit_entries (challenge_id, id);
 
 -- A repeated create gets the same answer. The answer holds the link's token, so it is sealed.

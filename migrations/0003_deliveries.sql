@@ -3,47 +3,117 @@
 create table events (
   id uuid primary key,
   tenant_id uuid not null,
-  challenge_id uuid not null references challenges,
+  mode text not null check (mode in ('test', 'live')),
+  -- null: about an endpoint, a delivery or a secret, or a test
+  challenge_id uuid references challenges,
+  sequence integer,
   type text not null,
-  sequence integer not null,
-  -- the exact bytes that are signed and sent on every attempt; text, because jsonb would rewrite them
-  body text not null,
+  -- the exact bytes that are signed and sent on every attempt; text, because jsonb would rewrite them. null: deleted
+  body text,
+  -- W3C trace context, so that an attempt shows up in the trace of what caused it
+  traceparent text,
   occurred_at timestamptz not null,
-  unique (challenge_id, sequence)
+  unique (challenge_id, sequence),
+  check ((challenge_id is null) = (sequence is null))
+);
+create index events_with_body on events (occurred_at) where body is not null;
+
+-- Where callbacks go: one row for each origin that an integration's callbacks are sent to.
+create table endpoints (
+  -- made from the integration and the origin (uuid version 5), so that nobody has to look it up
+  id uuid primary key,
+  tenant_id uuid not null,
+  integration_id uuid not null references integrations,
+  mode text not null check (mode in ('test', 'live')),
+  origin text not null,
+  -- the one run that sends to it now, in whichever process; it alone writes the columns below
+  lease_token uuid,
+  lease_until timestamptz,
+  -- attempts and failures of the current five minutes
+  window_started_at timestamptz,
+  window_attempts integer not null default 0,
+  window_failures integer not null default 0,
+  consecutive_failures integer not null default 0,
+  consecutive_unreachable integer not null default 0,
+  -- since when nothing has succeeded; null: the last attempt did
+  failing_since timestamptz,
+  last_success_at timestamptz,
+  -- the breaker: null is closed; then open, and half-open once the time has come
+  open_until timestamptz,
+  opened_times integer not null default 0,
+  probe_successes integer not null default 0,
+  -- the receiver asked for a pause (Retry-After)
+  paused_until timestamptz,
+  -- how far on the way to being disabled, and when a dead and a failing delivery were last announced
+  announced_percent integer not null default 0,
+  dead_announced_at timestamptz,
+  failing_announced_at timestamptz,
+  -- nothing is sent until somebody enables it
+  disabled_at timestamptz,
+  disabled_reason text check (disabled_reason in ('failing', 'operator')),
+  created_at timestamptz not null,
+  unique (integration_id, origin),
+  check ((disabled_at is null) = (disabled_reason is null))
+) with (fillfactor = 50);
+create index endpoints_by_tenant on endpoints (tenant_id, id);
+
+-- URLs that answered 410 Gone: disabled, although others of the same origin may live.
+create table gone_urls (
+  endpoint_id uuid not null references endpoints,
+  url text not null,
+  gone_at timestamptz not null,
+  primary key (endpoint_id, url)
 );
 
 create table deliveries (
   id uuid primary key,
   event_id uuid not null references events,
+  endpoint_id uuid not null references endpoints,
   tenant_id uuid not null,
-  integration_id uuid not null references integrations,
+  integration_id uuid not null,
   url text not null,
-  status text not null default 'pending' check (status in ('pending', 'sending', 'delivered', 'dead')),
+  -- why there is this delivery: the event itself, a person who sends it again, a test
+  trigger text not null default 'event' check (trigger in ('event', 'resend', 'test')),
+  status text not null default 'pending' check (status in ('pending', 'sending', 'delivered', 'dead', 'canceled')),
+  -- what goes first: 0 the first three attempts, 1 what a person sends again, 2 later retries
+  lane smallint not null default 0,
   attempts integer not null default 0,
   next_attempt_at timestamptz not null,
-  -- until then a queue job is believed to carry it
-  handed_until timestamptz,
   -- while sending: whose attempt it is, and when it counts as lost
   lease_token uuid,
   lease_until timestamptz,
+  -- what the last attempt came to, and why it was given up
+  last_status_code integer,
+  last_error_class text,
+  dead_reason text,
   created_at timestamptz not null,
-  completed_at timestamptz
-) with (fillfactor = 80);
-create index deliveries_due on deliveries (next_attempt_at) where status in ('pending', 'sending');
+  completed_at timestamptz,
+  check ((completed_at is null) = (status in ('pending', 'sending'))),
+  check ((lease_token is null) = (status <> 'sending'))
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+create index deliveries_pending on deliveries (endpoint_id, lane, next_attempt_at) where status = 'pending';
+create index deliveries_sending on deliveries (lease_until) where status = 'sending';
 create index deliveries_by_event on deliveries (event_id);
+create index deliveries_by_tenant on deliveries (tenant_id, id);
+create index deliveries_dead on deliveries (tenant_id, completed_at) where status = 'dead';
 
--- Append only.
+-- Append only; one partition for each day, made ahead and dropped when its time is over.
 create table delivery_attempts (
-  id bigint generated always as identity primary key,
-  delivery_id uuid not null references deliveries,
+  delivery_id uuid not null,
   attempt integer not null,
   url text not null,
   started_at timestamptz not null,
   duration_ms integer not null,
+  -- of it: name resolution, connecting (null on a connection that stood), and until the first byte of the answer
+  dns_ms integer,
+  connect_ms integer,
+  first_byte_ms integer,
   status_code integer,
   error_class text,
   error_message text,
   response_excerpt text,
-  remote_address text
-);
-create index delivery_attempts_by_delivery on delivery_attempts (delivery_id, attempt);
+  remote_address text,
+  primary key (delivery_id, started_at, attempt)
+) partition by range (started_at);
+-- for a clock that is far off
+create table delivery_attempts_other partition of delivery_attempts default;

@@ -19,7 +19,11 @@ const COLUMNS = {
   'challenges.device_fingerprint': '{ [key: string]: string | null } | null',
   'integrations.mode': MODE,
   'provider_accounts.mode': MODE,
-  'deliveries.status': "Generated<'pending' | 'sending' | 'delivered' | 'dead'>",
+  'events.mode': MODE,
+  'endpoints.mode': MODE,
+  'endpoints.disabled_reason': "'failing' | 'operator' | null",
+  'deliveries.status': "Generated<'pending' | 'sending' | 'delivered' | 'dead' | 'canceled'>",
+  'deliveries.trigger': "Generated<'event' | 'resend' | 'test'>",
   'verification_sessions.status': "'opening' | 'open' | 'ended'",
 };
 

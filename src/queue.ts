@@ -7,8 +7,8 @@ import { rateLimited } from './kernel/log.ts';
 import type { Log } from './kernel/log.ts';
 import { unreachable } from './kernel/unreachable.ts';
 
-/** `callbacks` carries deliveries to endpoints, `inbox` carries kept webhooks to their handler. */
-export type QueueName = 'callbacks' | 'inbox';
+/** `callbacks` names endpoints with something due, `retries` those with later retries alone, `inbox` kept webhooks. */
+export type QueueName = 'callbacks' | 'retries' | 'inbox';
 /** A job names a row; what it means and whether it is still due stands in PostgreSQL. */
 export type Job = { key: string; rowId: string; delayMs?: number };
 export type Jobs = {

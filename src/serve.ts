@@ -9,13 +9,14 @@ import type { Config } from './config.ts';
 import { migrate } from './db/migrate.ts';
 import { openStore } from './db/open.ts';
 import type { Store } from './db/open.ts';
-import { deliver } from './deliveries/deliver.ts';
+import { createEngine } from './deliveries/engine.ts';
 import { createRelay } from './deliveries/relay.ts';
 import { createApp } from './http.ts';
 import type { Door } from './http.ts';
 import { hmacHex } from './kernel/crypto.ts';
 import { every } from './kernel/every.ts';
 import { createLog, rateLimited } from './kernel/log.ts';
+import { createMetrics } from './kernel/metrics.ts';
 import type { Log } from './kernel/log.ts';
 import { listen, portOf, stopOf } from './listen.ts';
 import { handleWebhook, sweepInbox } from './providers/inbox.ts';
@@ -41,7 +42,9 @@ export type Running = {
   close(): Promise<void>;
 };
 
-const CALLBACKS_AT_ONCE = 50;
+/** Endpoints that one process sends to at the same time; each takes one job. Late retries get the smaller share. */
+const ENDPOINTS_AT_ONCE = 200;
+const LATE_ENDPOINTS_AT_ONCE = 50;
 const WEBHOOKS_AT_ONCE = 10;
 const SWEEP_MS = 1_000;
 const RECONCILE_MS = 10_000;
@@ -71,18 +74,21 @@ export async function serve(
     const publicUrl = server ? config.publicUrl.replace(/:0$/, `:${portOf(server)}`) : config.publicUrl;
 
     const now = () => new Date();
+    const metrics = createMetrics();
     const { outbound, reachOf, checkCallbackUrl } = createReach(config, store.bundled);
     closers.push(() => outbound.close());
     const jobs = createJobs({ redisUrl: config.redisUrl, connection: store.connection, log });
     closers.push(() => jobs.close());
-    const relay = createRelay({ db: store.db, jobs, now, log });
+    const relay = createRelay({ db: store.db, jobs, metrics, log });
     closers.push(() => relay.close());
     const { db, sealer } = store;
     const batches = createBatches(db);
     const browsers = createBrowsers({ key: cookieKey(store), secure: publicUrl.startsWith('https:'), now });
     const deps = {
       ...{ db, batches, sealer, jobs, relay, wake: relay.wake, now, log },
-      ...{ outbound, reachOf, checkCallbackUrl, browsers, publicUrl },
+      ...{ outbound, reachOf, checkCallbackUrl, browsers, publicUrl, metrics, role },
+      metricsToken: config.metricsToken,
+      ...{ retryWaitsMs: config.retryWaitsMs, inFlightCap: config.inFlightCap },
     };
 
     if (server)
@@ -120,7 +126,8 @@ function openLoudStore(config: Config, log: Log): Promise<Store> {
   );
 }
 
-type Deps = Parameters<typeof deliver>[0] &
+type Deps = Parameters<typeof createEngine>[0] &
+  Parameters<typeof opsRoutes>[0] &
   Parameters<typeof verifyRoutes>[0] &
   Parameters<typeof challengeRoutes>[0] & { relay: ReturnType<typeof createRelay> };
 
@@ -137,7 +144,9 @@ function doorsOf(deps: Deps): Door[] {
 /** Queue workers, and the timers that find what no job carries. Timers, not queue jobs: they must outlive a wiped queue. */
 function startWork(deps: Deps): () => Promise<void> {
   const { jobs, relay, db, now, log } = deps;
-  jobs.work('callbacks', CALLBACKS_AT_ONCE, (id) => deliver(deps, id));
+  const engine = createEngine(deps);
+  jobs.work('callbacks', ENDPOINTS_AT_ONCE, engine.carry);
+  jobs.work('retries', LATE_ENDPOINTS_AT_ONCE, engine.carry);
   jobs.work('inbox', WEBHOOKS_AT_ONCE, (id) => handleWebhook(deps, id));
   const report = rateLimited((error) => log.warn({ err: error }, 'a sweep failed; it will run again'));
   const sweeps = [
@@ -149,6 +158,7 @@ function startWork(deps: Deps): () => Promise<void> {
   ];
   // Side by side: a callback begun while the last sweep ends would come on top.
   return async () => {
+    engine.stop();
     await Promise.all([...sweeps.map((stop) => stop()), jobs.drain()]);
   };
 }

@@ -1,3 +1,4 @@
+import { endpointsOf } from '../deliveries/endpoint.ts';
 import { markDisputed } from './result-store.ts';
 import type { Challenge } from './challenge.ts';
 import { announce } from './settle.ts';
@@ -27,6 +28,6 @@ export async function dispute(
     await announce(tx, marked, at);
     return marked;
   });
-  if (disputed) wake();
+  if (disputed) wake(endpointsOf([disputed]));
   return disputed;
 }

@@ -1,3 +1,4 @@
+import { endpointsOf } from '../deliveries/endpoint.ts';
 import { applyChange } from './settle.ts';
 import type { SettleDeps } from './settle.ts';
 import { lockDue } from './store.ts';
@@ -8,16 +9,16 @@ const BATCH = 100;
 export async function expireDue({ db, now, wake }: SettleDeps): Promise<number> {
   let total = 0;
   for (;;) {
-    const count = await db.transaction().execute(async (tx) => {
-      const due = await lockDue(tx, now(), BATCH);
-      for (const challenge of due) {
+    const due = await db.transaction().execute(async (tx) => {
+      const locked = await lockDue(tx, now(), BATCH);
+      for (const challenge of locked) {
         const change = { challengeId: challenge.id, to: 'expired', actor: 'system' } as const;
         await applyChange(tx, change, now(), challenge.expires_at);
       }
-      return due.length;
+      return locked;
     });
-    if (count > 0) wake();
-    total += count;
-    if (count < BATCH) return total;
+    wake(endpointsOf(due));
+    total += due.length;
+    if (due.length < BATCH) return total;
   }
 }

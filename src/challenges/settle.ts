@@ -1,14 +1,18 @@
 import type { Kysely, Updateable } from 'kysely';
 import type { Db } from '../db/database.ts';
-import { recordEvent } from '../deliveries/store.ts';
+import { endpointsOf } from '../deliveries/endpoint.ts';
+import { recordEvent } from '../deliveries/outbox-store.ts';
 import type { Challenges, DB } from '../generated/database.ts';
 import { newId } from '../kernel/id.ts';
+import { currentTraceparent } from '../kernel/trace.ts';
 import { isTerminal, validUntil } from './challenge.ts';
 import type { Challenge, Status } from './challenge.ts';
 import { callbackBody } from './present.ts';
 import { moveStatus, recordAudit } from './store.ts';
 
-export type SettleDeps = { db: Kysely<DB>; now: () => Date; wake: () => void };
+export type SettleDeps = { db: Kysely<DB>; now: () => Date; wake: Wake };
+/** Tells the relay that deliveries for these endpoints were committed. */
+export type Wake = (endpointIds: readonly string[]) => void;
 /** A wish to move a challenge: who wants it, and what else is to be written with it. */
 export type Change = {
   challengeId: string;
@@ -35,7 +39,7 @@ export const INCIDENT_REPORTED = 'incident_reported';
  */
 export async function settle({ db, now, wake }: SettleDeps, change: Change): Promise<Challenge | undefined> {
   const moved = await db.transaction().execute((tx) => applyChange(tx, change, now()));
-  if (moved && isTerminal(moved.status)) wake();
+  if (moved && isTerminal(moved.status)) wake(endpointsOf([moved]));
   return moved;
 }
 
@@ -80,7 +84,9 @@ export async function announce(tx: Db, challenge: Challenge, at: Date): Promise<
     {
       ...event,
       tenant_id: challenge.tenant_id,
+      mode: challenge.mode,
       challenge_id: challenge.id,
+      traceparent: currentTraceparent() ?? challenge.traceparent,
       body: callbackBody(challenge, event),
       occurred_at: at,
     },

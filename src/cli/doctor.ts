@@ -3,7 +3,7 @@ import { readClock, readVersion } from '../db/health.ts';
 import { pendingMigrations } from '../db/migrate.ts';
 import { openStore } from '../db/open.ts';
 import type { Store } from '../db/open.ts';
-import { summarize } from '../deliveries/store.ts';
+import { summarizeBacklog } from '../deliveries/backlog-store.ts';
 import { openAccount } from '../providers/account.ts';
 import { listAccounts } from '../providers/store.ts';
 import { checkRedis } from '../queue.ts';
@@ -118,8 +118,8 @@ async function checkSeals(store: Store): Promise<Check> {
 }
 
 async function checkDeliveries({ db }: Store): Promise<Check> {
-  const { oldest, dead } = await summarize(db);
-  const overdue = oldest ? Date.now() - oldest.getTime() : 0;
+  const { oldestDue, dead } = await summarizeBacklog(db, new Date());
+  const overdue = oldestDue ? Date.now() - oldestDue.getTime() : 0;
   if (overdue > MAX_OVERDUE_MS) {
     return {
       name: 'deliveries',

@@ -1,7 +1,7 @@
 import { invalid } from '../kernel/errors.ts';
 import { createReach } from '../reach.ts';
 import { createIntegration } from '../tenants/keys.ts';
-import { SCOPES, listIntegrations } from '../tenants/store.ts';
+import { DEFAULT_SCOPES, SCOPES, listIntegrations } from '../tenants/store.ts';
 import type { KeyRights } from '../tenants/store.ts';
 import { MODE_OPTION, UsageError, modeOf, textOf, withTenant } from './command.ts';
 import type { Command, Values } from './command.ts';
@@ -24,8 +24,8 @@ export const integrationCreate: Command = {
     scopes: {
       type: 'string',
       value: 'LIST',
-      default: SCOPES.join(','),
-      help: `What its key may do (default: ${SCOPES.join(',')})`,
+      default: DEFAULT_SCOPES.join(','),
+      help: `What its key may do, of ${SCOPES.join(',')} (default: ${DEFAULT_SCOPES.join(',')})`,
     },
     'own-only': { type: 'boolean', default: false, help: 'Its key sees only challenges it created' },
   },
@@ -88,7 +88,7 @@ export const integrationList: Command = {
 function rightsOf(values: Values): KeyRights {
   const scopes = (textOf(values, 'scopes') ?? '').split(',').map((scope) => scope.trim());
   if (!scopes.every((scope) => SCOPES.some((known) => known === scope))) {
-    throw new UsageError(`--scopes takes ${SCOPES.join(' and ')}, separated by a comma`);
+    throw new UsageError(`--scopes takes ${SCOPES.join(', ')}, separated by commas`);
   }
   return { scopes, own_only: values['own-only'] === true };
 }

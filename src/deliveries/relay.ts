@@ -1,83 +1,104 @@
 import type { Db } from '../db/database.ts';
+import { newId } from '../kernel/id.ts';
 import type { Log } from '../kernel/log.ts';
 import { rateLimited } from '../kernel/log.ts';
-import type { Jobs } from '../queue.ts';
-import { takeDue } from './store.ts';
+import type { Metrics } from '../kernel/metrics.ts';
+import type { Job, Jobs, QueueName } from '../queue.ts';
+import type { Result } from './finish-store.ts';
+import { buryDisabled, findBusy, reclaim } from './sweep-store.ts';
 
-/** Moves due deliveries from PostgreSQL to the queue. */
+/** Tells the queue which endpoints have something due. A job names an endpoint; what is due stands in PostgreSQL. */
 export type Relay = {
-  /** Something was committed: hand it over soon. Never waits, never throws. */
-  wake: () => void;
-  /** Hands over all that is due and not believed to be carried: what a crash, a lost job or a lapsed lease left behind. */
-  sweep: () => Promise<void>;
+  /** Deliveries for these endpoints were committed: hand them over soon. Never waits, never throws. */
+  wake: (endpointIds: readonly string[]) => void;
   /** The job for an attempt whose time is already written in its row. */
-  schedule: (deliveryId: string, attempts: number, delayMs: number) => Promise<void>;
+  schedule: (
+    endpointId: string,
+    next: Pick<Result, 'delivery_id' | 'attempts' | 'lane'> & { wait_ms: number },
+  ) => void;
+  /** Hands over all that is due and that nobody carries: what a crash, a lost job or a lapsed lease left behind. */
+  sweep: () => Promise<void>;
   close: () => Promise<void>;
 };
 
-const BATCH = 200;
 /** Wakes within this time share one hand-over. */
-const COALESCE_MS = 10;
+const COALESCE_MS = 5;
+const MAX_BATCH = 500;
+/** The job comes a little after its time: the queue's clock and the database's need not agree. */
+const AFTER_MS = 50;
+/** A sweep's job for one endpoint is not repeated sooner, however long it waits for a worker. */
+const SWEEP_AGAIN_MS = 5_000;
+/** Later retries have workers of their own, so that they never keep first attempts waiting. */
+const LATE_LANE = 2;
 
 export function createRelay({
   db,
   jobs,
-  now,
+  metrics,
   log,
 }: {
   db: Db;
   jobs: Jobs;
-  now: () => Date;
+  metrics: Metrics;
   log: Log;
 }): Relay {
   const report = rateLimited((error) =>
     log.warn({ err: error }, 'deliveries could not be handed over; the sweep will try again'),
   );
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> = Promise.resolve();
-
-  const sweep = () => {
-    // One at a time: a second caller waits for the first and then looks again.
-    running = running.then(() => handOver(db, jobs, now)).catch(report);
-    return running;
+  const waiting: Record<'callbacks' | 'retries', Map<string, Job>> = {
+    callbacks: new Map(),
+    retries: new Map(),
   };
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+
+  const add = (name: QueueName, gathered: Job[]) => jobs.add(name, gathered).catch(report);
+  const flush = () => {
+    timer = undefined;
+    for (const name of ['callbacks', 'retries'] as const) {
+      const gathered = [...waiting[name].values()];
+      waiting[name].clear();
+      for (let from = 0; from < gathered.length; from += MAX_BATCH)
+        running = Promise.all([running, add(name, gathered.slice(from, from + MAX_BATCH))]);
+    }
+  };
+  const gather = (name: 'callbacks' | 'retries', of: string, job: Job) => {
+    waiting[name].set(of, job);
+    timer ??= setTimeout(flush, COALESCE_MS);
+  };
+
   return {
-    wake() {
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        void sweep();
-      }, COALESCE_MS);
+    wake(endpointIds) {
+      for (const rowId of endpointIds) gather('callbacks', rowId, { key: `w_${newId()}`, rowId });
     },
-    sweep,
-    async schedule(deliveryId, attempts, delayMs) {
-      try {
-        await jobs.add('callbacks', [{ key: jobKey('r', deliveryId, attempts), rowId: deliveryId, delayMs }]);
-      } catch (error) {
-        report(error);
+    schedule(endpointId, { delivery_id, attempts, lane, wait_ms }) {
+      const key = `r_${delivery_id}_${attempts + 1}_${newId().slice(-6)}`;
+      const job = { key, rowId: endpointId, delayMs: wait_ms + AFTER_MS };
+      gather(lane === LATE_LANE ? 'retries' : 'callbacks', key, job);
+    },
+    async sweep() {
+      const reclaimed = await reclaim(db);
+      metrics.leaseReclaimedTotal.inc(reclaimed);
+      const buried = await buryDisabled(db);
+      metrics.givenUpTotal.inc({ reason: 'endpoint_disabled' }, buried);
+      const busy = await findBusy(db);
+      const round = Math.floor(Date.now() / SWEEP_AGAIN_MS);
+      for (const late of [false, true]) {
+        const found = busy.filter((one) => one.late === late);
+        const handed = found.map(({ endpoint_id }) => ({
+          key: `s_${endpoint_id}_${round}`,
+          rowId: endpoint_id,
+        }));
+        for (let from = 0; from < handed.length; from += MAX_BATCH)
+          await jobs.add(late ? 'retries' : 'callbacks', handed.slice(from, from + MAX_BATCH));
       }
     },
     async close() {
-      clearTimeout(timer);
+      if (timer) {
+        clearTimeout(timer);
+        flush();
+      }
       await running;
     },
   };
-}
-
-async function handOver(db: Db, jobs: Jobs, now: () => Date): Promise<void> {
-  for (;;) {
-    const due = await takeDue(db, now(), BATCH);
-    await jobs.add(
-      'callbacks',
-      due.map(({ id, attempts }) => ({ key: jobKey('d', id, attempts), rowId: id })),
-    );
-    if (due.length < BATCH) return;
-  }
-}
-
-/**
- * One key per attempt: handing it over twice makes one job. A delayed retry (`r`) has its own, or the queue would
- * swallow the hand-over (`d`) of a row that became due before its delay is over.
- */
-function jobKey(kind: 'd' | 'r', deliveryId: string, attempts: number): string {
-  return `${kind}_${deliveryId}_${attempts + 1}`;
 }

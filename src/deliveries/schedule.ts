@@ -4,23 +4,17 @@ export type Outcome = {
   errorClass?: string | undefined;
   retryAfter?: string | undefined;
 };
-export type Verdict = { next: 'delivered' } | { next: 'dead' } | { next: 'retry'; waitMs: number };
+/** Which attempt it was (from 1), how old its delivery is, and the waits before attempts 2, 3, ... */
+export type Course = { attempt: number; ageMs: number; waitsMs: readonly number[] };
+/** `defer`: as `retry`, but nothing reached the receiver, so the attempt is not spent. */
+export type Verdict =
+  { next: 'delivered' } | { next: 'dead'; reason: DeadReason } | { next: 'retry' | 'defer'; waitMs: number };
+/** Why a delivery was given up. `gone` and `refused` come before the schedule is over; the last three are no attempt's fault. */
+export type DeadReason = 'exhausted' | 'gone' | 'refused' | 'not_sent' | 'endpoint_disabled' | 'body_deleted';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
-/** The wait before attempts 2 to 10. */
-const WAITS_MS = [
-  5 * SECOND,
-  5 * MINUTE,
-  30 * MINUTE,
-  2 * HOUR,
-  5 * HOUR,
-  10 * HOUR,
-  14 * HOUR,
-  20 * HOUR,
-  24 * HOUR,
-];
 const JITTER = 0.2;
 const MAX_RETRY_AFTER_MS = 6 * HOUR;
 /** A receiver that is overwhelmed is not asked again at once. */
@@ -28,20 +22,45 @@ const BUSY_WAIT_MS = MINUTE;
 /** A refused address does not change within seconds, and no request was made. */
 const REFUSED_WAIT_MS = 30 * MINUTE;
 const MAX_REFUSED_ATTEMPTS = 3;
+/** Our own faults and the proxy's: the receiver was not reached. */
+const OURS: ReadonlySet<string | undefined> = new Set(['internal', 'proxy']);
+const DEFER_WAIT_MS = MINUTE;
 
-/** Judges attempt number `attempt` (from 1): done, given up, or tried again after a wait. `random` is in [0, 1). */
-export function judge(attempt: number, outcome: Outcome, now: Date, random: number): Verdict {
+/** Judges an attempt: done, given up, or tried again after a wait. `random` is in [0, 1). */
+export function judge(course: Course, outcome: Outcome, now: Date, random: number): Verdict {
+  const { attempt, waitsMs } = course;
   const { statusCode, errorClass } = outcome;
-  if (statusCode !== undefined && statusCode >= 200 && statusCode < 300) return { next: 'delivered' };
+  if (isSuccess(outcome)) return { next: 'delivered' };
   // 410 Gone: the receiver says that it will never want this again.
-  if (statusCode === 410) return { next: 'dead' };
+  if (statusCode === 410) return { next: 'dead', reason: 'gone' };
   if (errorClass === 'ssrf_refused') {
-    if (attempt >= MAX_REFUSED_ATTEMPTS) return { next: 'dead' };
+    if (attempt >= MAX_REFUSED_ATTEMPTS) return { next: 'dead', reason: 'refused' };
     return { next: 'retry', waitMs: jittered(REFUSED_WAIT_MS, random) };
   }
-  const wait = WAITS_MS[attempt - 1];
-  if (wait === undefined) return { next: 'dead' };
+  if (OURS.has(errorClass)) return deferred(course, random);
+  const wait = waitsMs[attempt - 1];
+  if (wait === undefined) return { next: 'dead', reason: 'exhausted' };
   return { next: 'retry', waitMs: Math.max(jittered(wait, random), atLeast(outcome, now, random)) };
+}
+
+/** Whether the receiver took it. */
+export function isSuccess({ statusCode }: Outcome): boolean {
+  return statusCode !== undefined && statusCode >= 200 && statusCode < 300;
+}
+
+/** How long a 429 or 503 asks not to be called (Retry-After, RFC 9110 §10.2.3: seconds or an HTTP date) in milliseconds; at most 6 h, else 0. */
+export function askedPauseMs({ statusCode, retryAfter }: Outcome, now: Date): number {
+  if (retryAfter === undefined || (statusCode !== 429 && statusCode !== 503)) return 0;
+  const text = retryAfter.trim();
+  const ms = /^\d+$/.test(text) ? Number(text) * SECOND : Date.parse(text) - now.getTime();
+  return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
+}
+
+/** As long as the schedule would have gone on, and never for ever. */
+function deferred({ ageMs, waitsMs }: Course, random: number): Verdict {
+  const whole = waitsMs.reduce((sum, wait) => sum + wait, 0);
+  if (ageMs > Math.max(whole, HOUR)) return { next: 'dead', reason: 'not_sent' };
+  return { next: 'defer', waitMs: jittered(DEFER_WAIT_MS, random) };
 }
 
 function jittered(waitMs: number, random: number): number {
@@ -49,15 +68,9 @@ function jittered(waitMs: number, random: number): number {
 }
 
 /** What the receiver asks for, jittered upward only, so that nobody is asked sooner than they said. */
-function atLeast({ statusCode, errorClass, retryAfter }: Outcome, now: Date, random: number): number {
+function atLeast(outcome: Outcome, now: Date, random: number): number {
+  const { statusCode, errorClass } = outcome;
   const busy = statusCode === 429 || errorClass === 'timeout' || errorClass === 'connect_timeout';
-  const asked = statusCode === 429 || statusCode === 503 ? readRetryAfter(retryAfter, now) : 0;
+  const asked = askedPauseMs(outcome, now);
   return Math.round(Math.max(busy ? BUSY_WAIT_MS : 0, asked) * (1 + JITTER * random));
-}
-
-/** Retry-After (RFC 9110 §10.2.3), seconds or an HTTP date, as milliseconds from `now`; capped; 0 if absent or unreadable. */
-function readRetryAfter(header: string | undefined, now: Date): number {
-  if (header === undefined) return 0;
-  const ms = /^\d+$/.test(header.trim()) ? Number(header) * SECOND : Date.parse(header) - now.getTime();
-  return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
 }

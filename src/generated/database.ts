@@ -40,7 +40,7 @@ export interface AuditEntries {
   action: string;
   actor: string;
   at: Timestamp;
-  challenge_id: string;
+  challenge_id: string | null;
   detail: Json | null;
   id: Generated<Int8>;
   tenant_id: string;
@@ -64,6 +64,7 @@ export interface Challenges {
   created_at: Timestamp;
   device_fingerprint: { [key: string]: string | null } | null;
   disputed: Generated<boolean>;
+  erased_at: Timestamp | null;
   event_sequence: Generated<number>;
   expires_at: Timestamp;
   failure_reason: string | null;
@@ -81,6 +82,7 @@ export interface Challenges {
   target_user_email: string | null;
   target_user_id: string | null;
   tenant_id: string;
+  traceparent: string | null;
   valid_until: Timestamp | null;
   verification_token_hash: string;
 }
@@ -89,25 +91,32 @@ export interface Deliveries {
   attempts: Generated<number>;
   completed_at: Timestamp | null;
   created_at: Timestamp;
+  dead_reason: string | null;
+  endpoint_id: string;
   event_id: string;
-  handed_until: Timestamp | null;
   id: string;
   integration_id: string;
+  lane: Generated<number>;
+  last_error_class: string | null;
+  last_status_code: number | null;
   lease_token: string | null;
   lease_until: Timestamp | null;
   next_attempt_at: Timestamp;
-  status: Generated<'pending' | 'sending' | 'delivered' | 'dead'>;
+  status: Generated<'pending' | 'sending' | 'delivered' | 'dead' | 'canceled'>;
   tenant_id: string;
+  trigger: Generated<'event' | 'resend' | 'test'>;
   url: string;
 }
 
 export interface DeliveryAttempts {
   attempt: number;
+  connect_ms: number | null;
   delivery_id: string;
+  dns_ms: number | null;
   duration_ms: number;
   error_class: string | null;
   error_message: string | null;
-  id: Generated<Int8>;
+  first_byte_ms: number | null;
   remote_address: string | null;
   response_excerpt: string | null;
   started_at: Timestamp;
@@ -115,14 +124,49 @@ export interface DeliveryAttempts {
   url: string;
 }
 
-export interface Events {
-  body: string;
-  challenge_id: string;
+export interface Endpoints {
+  announced_percent: Generated<number>;
+  consecutive_failures: Generated<number>;
+  consecutive_unreachable: Generated<number>;
+  created_at: Timestamp;
+  dead_announced_at: Timestamp | null;
+  disabled_at: Timestamp | null;
+  disabled_reason: 'failing' | 'operator' | null;
+  failing_announced_at: Timestamp | null;
+  failing_since: Timestamp | null;
   id: string;
-  occurred_at: Timestamp;
-  sequence: number;
+  integration_id: string;
+  last_success_at: Timestamp | null;
+  lease_token: string | null;
+  lease_until: Timestamp | null;
+  mode: 'test' | 'live';
+  open_until: Timestamp | null;
+  opened_times: Generated<number>;
+  origin: string;
+  paused_until: Timestamp | null;
+  probe_successes: Generated<number>;
   tenant_id: string;
+  window_attempts: Generated<number>;
+  window_failures: Generated<number>;
+  window_started_at: Timestamp | null;
+}
+
+export interface Events {
+  body: string | null;
+  challenge_id: string | null;
+  id: string;
+  mode: 'test' | 'live';
+  occurred_at: Timestamp;
+  sequence: number | null;
+  tenant_id: string;
+  traceparent: string | null;
   type: string;
+}
+
+export interface GoneUrls {
+  endpoint_id: string;
+  gone_at: Timestamp;
+  url: string;
 }
 
 export interface IdempotencyKeys {
@@ -150,11 +194,16 @@ export interface Inbox {
 export interface Integrations {
   callback_url: string | null;
   created_at: Generated<Timestamp>;
+  events: Generated<string[]>;
+  headers_sealed: string | null;
   id: string;
+  in_flight_cap: number | null;
   kind: Generated<string>;
   mode: 'test' | 'live';
   name: string;
+  retry_waits_s: number[] | null;
   tenant_id: string;
+  tls_sealed: string | null;
 }
 
 export interface Migrations {
@@ -200,7 +249,9 @@ export interface DB {
   challenges: Challenges;
   deliveries: Deliveries;
   delivery_attempts: DeliveryAttempts;
+  endpoints: Endpoints;
   events: Events;
+  gone_urls: GoneUrls;
   idempotency_keys: IdempotencyKeys;
   inbox: Inbox;
   integrations: Integrations;

@@ -236,8 +236,32 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The process can reach its database */
+        /**
+         * The process gets its work done
+         * @description A process that delivers callbacks is ready while none waits for more than 60 seconds that could be sent. One
+         *     that only answers the API shows the number and is ready all the same.
+         */
         get: operations["readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Measurements for Prometheus
+         * @description Open unless the operator sets `METRICS_TOKEN`. What each metric means stands in docs/observability.md.
+         */
+        get: operations["metrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -432,6 +456,8 @@ export interface components {
             /** @description Counts the events of one challenge. */
             sequence: number;
         };
+        /** @description How long the oldest callback waits that could be sent and that nobody is sending. */
+        OldestDueSeconds: number;
         Error: {
             /** @description What is wrong, for people. */
             error: string;
@@ -938,8 +964,62 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            200: components["responses"]["Health"];
-            503: components["responses"]["Health"];
+            /** @description It reaches its database, and deliveries are on time. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        status: "ok";
+                        oldest_due_seconds: components["schemas"]["OldestDueSeconds"];
+                    };
+                };
+            };
+            /** @description It does not reach its database, or deliveries are late. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        status: "database unavailable" | "deliveries are late";
+                        oldest_due_seconds?: components["schemas"]["OldestDueSeconds"];
+                    };
+                };
+            };
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The text exposition format; without what the database knows while that is away. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The token is wrong or missing. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": "Bearer realm=\"metrics\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     contract: {

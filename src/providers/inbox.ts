@@ -1,4 +1,7 @@
 import type { Kysely } from 'kysely';
+import type { Challenge } from '../challenges/challenge.ts';
+import type { Wake } from '../challenges/settle.ts';
+import { endpointsOf } from '../deliveries/endpoint.ts';
 import type { DB } from '../generated/database.ts';
 import type { Sealer } from '../kernel/crypto.ts';
 import { newId } from '../kernel/id.ts';
@@ -8,6 +11,7 @@ import { getAccountAt, getAccountById } from './account.ts';
 import type { OpenAccount } from './account.ts';
 import type { RawRequest } from './provider.ts';
 import { applyReport } from './report.ts';
+import type { Outcome } from './report.ts';
 import type { InboxRow } from './inbox-store.ts';
 import { keepWebhook, lockWebhook, markHandled, parkWebhook, takeUnhandled } from './inbox-store.ts';
 import { lockSession } from './sessions-store.ts';
@@ -20,8 +24,11 @@ export type InboxDeps = {
   now: () => Date;
   log: Log;
   /** tells the relay that an event may have been committed */
-  wake: () => void;
+  wake: Wake;
 };
+
+/** What came of a kept webhook, and the challenge if it was ended by it. */
+type Handled = { outcome: Outcome | 'no_effect' | 'unknown_session' | 'parked'; ended?: Challenge };
 
 const BATCH = 100;
 /** How long a job is trusted with a webhook before the sweep hands it over again. */
@@ -63,7 +70,7 @@ export async function receiveWebhook(
 /** Reads a kept webhook and applies it, once: effect and mark are one transaction. */
 export async function handleWebhook(deps: InboxDeps, inboxId: string): Promise<void> {
   const { db, sealer, now, log, wake } = deps;
-  const outcome = await db.transaction().execute(async (tx) => {
+  const handled = await db.transaction().execute(async (tx): Promise<Handled | undefined> => {
     const row = await lockWebhook(tx, inboxId);
     if (!row) return undefined;
     const { account, provider } = await getAccountById({ db: tx, sealer }, row.provider_account_id);
@@ -72,16 +79,17 @@ export async function handleWebhook(deps: InboxDeps, inboxId: string): Promise<v
       row.provider_session_id && report
         ? await lockSession(tx, account.id, row.provider_session_id)
         : undefined;
-    if (!report) return finish(tx, row, 'no_effect', now());
+    if (!report) return finish(tx, row, { outcome: 'no_effect' }, now());
     if (session)
       return finish(tx, row, await applyReport(tx, session, report, account.provider, now()), now());
     const wait = PARK_WAITS_MS[row.tries];
-    if (!row.provider_session_id || wait === undefined) return finish(tx, row, 'unknown_session', now());
+    if (!row.provider_session_id || wait === undefined)
+      return finish(tx, row, { outcome: 'unknown_session' }, now());
     await parkWebhook(tx, row.id, row.tries + 1, new Date(now().getTime() + wait));
-    return 'parked';
+    return { outcome: 'parked' };
   });
-  if (outcome) log.info({ inbox_id: inboxId, outcome }, 'webhook handled');
-  if (outcome === 'applied') wake();
+  if (handled) log.info({ inbox_id: inboxId, outcome: handled.outcome }, 'webhook handled');
+  if (handled?.ended) wake(endpointsOf([handled.ended]));
 }
 
 /** Hands over webhooks that no job carries: parked ones whose time has come, and what a crash left behind. */
@@ -93,11 +101,11 @@ export async function sweepInbox(deps: InboxDeps): Promise<void> {
 async function finish(
   tx: Parameters<typeof markHandled>[0],
   row: InboxRow,
-  outcome: string,
+  handled: Handled,
   now: Date,
-): Promise<string> {
-  await markHandled(tx, row.id, outcome, now);
-  return outcome;
+): Promise<Handled> {
+  await markHandled(tx, row.id, handled.outcome, now);
+  return handled;
 }
 
 function openOrRefuse(log: Log, { account, provider, settings }: OpenAccount, request: RawRequest): string {

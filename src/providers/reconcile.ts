@@ -1,3 +1,4 @@
+import { endpointsOf } from '../deliveries/endpoint.ts';
 import { getAccountById } from './account.ts';
 import { applyReport } from './report.ts';
 import type { StartDeps } from './start.ts';
@@ -36,9 +37,9 @@ async function checkSession(
   const { account, provider, settings } = await getAccountById({ db, sealer }, due.provider_account_id);
   const report = await provider.fetchReport(sessionId, settings, { outbound, reach: reachOf(account.mode) });
   if (!report) return;
-  const outcome = await db.transaction().execute(async (tx) => {
+  const applied = await db.transaction().execute(async (tx) => {
     const session = await lockSession(tx, account.id, sessionId);
     return session && applyReport(tx, session, report, account.provider, now());
   });
-  if (outcome === 'applied') wake();
+  if (applied?.ended) wake(endpointsOf([applied.ended]));
 }

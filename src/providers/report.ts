@@ -1,4 +1,5 @@
 import type { Db } from '../db/database.ts';
+import type { Challenge } from '../challenges/challenge.ts';
 import { applyChange } from '../challenges/settle.ts';
 import { findAnyChallenge, recordAudit } from '../challenges/store.ts';
 import type { Report } from './provider.ts';
@@ -7,6 +8,8 @@ import type { Session } from './sessions-store.ts';
 
 /** What came of a report; only `applied` ended the challenge. */
 export type Outcome = 'applied' | 'recorded' | 'stale' | 'other_challenge' | 'too_late';
+/** The outcome, and the challenge if it was ended by it. */
+export type Applied = { outcome: Outcome; ended?: Challenge };
 
 /**
  * Applies a provider's report to the challenge its session belongs to, within the caller's transaction, which holds
@@ -18,14 +21,14 @@ export async function applyReport(
   report: Report,
   provider: string,
   now: Date,
-): Promise<Outcome> {
+): Promise<Applied> {
   const actor = `provider:${provider}`;
   // A session is found by its own id; the echoed challenge id is a cross-check, never a way in.
   if (report.challengeId !== null && report.challengeId !== session.challenge_id) {
     await audit(tx, session, report, actor, 'report_for_other_challenge', now);
-    return 'other_challenge';
+    return { outcome: 'other_challenge' };
   }
-  if (isStale(session, report)) return 'stale';
+  if (isStale(session, report)) return { outcome: 'stale' };
   if (report.decidedAt !== undefined || report.decision) {
     await noteDecision(tx, session.id, {
       last_decided_at: report.decidedAt ?? session.last_decided_at,
@@ -33,7 +36,7 @@ export async function applyReport(
       ended: report.decision !== undefined,
     });
   }
-  if (!report.decision) return 'recorded';
+  if (!report.decision) return { outcome: 'recorded' };
 
   const { to } = report.decision;
   const moved = await applyChange(
@@ -50,9 +53,9 @@ export async function applyReport(
     },
     now,
   );
-  if (moved) return 'applied';
+  if (moved) return { outcome: 'applied', ended: moved };
   await audit(tx, session, report, actor, 'report_after_end', now);
-  return 'too_late';
+  return { outcome: 'too_late' };
 }
 
 /** Older than the newest decision seen; at the same instant the conclusive one counts. Without a time, order is unknown. */

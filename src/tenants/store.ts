@@ -5,8 +5,15 @@ import type { Integrations } from '../generated/database.ts';
 import { newId } from '../kernel/id.ts';
 
 export type Mode = 'test' | 'live';
-/** What a key may be allowed: to create (and so to end) challenges, and to read them. */
-export const SCOPES = ['challenges:create', 'challenges:read'] as const;
+/** What a key may be allowed: to create (and so to end) challenges, to read them, to take personal data out of them, to send callbacks again. */
+export const SCOPES = [
+  'challenges:create',
+  'challenges:read',
+  'challenges:erase',
+  'deliveries:manage',
+] as const;
+/** What a key may do unless somebody says otherwise. */
+export const DEFAULT_SCOPES = ['challenges:create', 'challenges:read', 'deliveries:manage'] as const;
 export type KeyRights = { scopes: string[]; own_only: boolean };
 /** Who is asking: the integration behind an API key, and what its tenant has decided. */
 export type Caller = {

@@ -51,7 +51,8 @@ beforeAll(async () => {
   });
   const database = await createDatabase();
   const proxy = await startDatabaseProxy(database);
-  shaky = { server: await startServer({ role: 'api', env: { DATABASE_URL: proxy.url } }), database, proxy };
+  const env = { DATABASE_URL: proxy.url, METRICS_TOKEN: 'token' };
+  shaky = { server: await startServer({ role: 'api', env }), database, proxy };
 });
 afterAll(async () => {
   await server.close();
@@ -274,6 +275,8 @@ describe('pages', () => {
 test('operations', async () => {
   keeps('health', 200, await get('/healthz', {}));
   keeps('readiness', 200, await get('/readyz', {}));
+  keeps('metrics', 200, await get('/metrics', {}));
+  keeps('metrics', 401, await shaky.server.request.get('/metrics'));
   const spec = await get('/openapi.yaml', {}).buffer(true);
   keeps('contract', 200, spec);
   expect(spec.text).toMatch(/^openapi: 3\.1\.0\n/);

@@ -237,7 +237,7 @@ async function begin() {
       expect(row.event_sequence).toBe(types.length);
       for (const { sequence, body } of events) {
         const { status, reason: failure_reason } = model;
-        expect(JSON.parse(body)).toMatchObject({ status, failure_reason, disputed: sequence === 2 });
+        expect(JSON.parse(body ?? '')).toMatchObject({ status, failure_reason, disputed: sequence === 2 });
       }
       const { status, consumed_at, incident, ...shown } = presentChallenge(row, now());
       expect(status).toBe(!isEnded(model) && isDue() ? 'expired' : model.status);

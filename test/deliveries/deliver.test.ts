@@ -44,7 +44,6 @@ describe.each(BACKENDS)('delivering, queue on %s', (backend) => {
       status: 'delivered',
       attempts: 1,
       lease_token: null,
-      handed_until: null,
     });
     expect(delivery.completed_at).not.toBeNull();
     expect(sink.received).toHaveLength(1);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { judge } from '../../src/deliveries/schedule.ts';
-import type { Outcome } from '../../src/deliveries/schedule.ts';
+import type { Course, Outcome } from '../../src/deliveries/schedule.ts';
 
 const NOW = new Date('2026-03-01T12:00:00.250Z');
 const SECOND = 1_000;
@@ -24,8 +24,14 @@ const WAITS = [
   [9, 24 * HOUR],
 ] as const;
 
+const course = (attempt: number, ageMs = 0): Course => ({
+  attempt,
+  ageMs,
+  waitsMs: WAITS.map(([, wait]) => wait),
+});
+
 function waitAfter(attempt: number, outcome: Outcome, random: number = MIDDLE): number {
-  const verdict = judge(attempt, outcome, NOW, random);
+  const verdict = judge(course(attempt), outcome, NOW, random);
   if (verdict.next !== 'retry') throw new Error(`attempt ${attempt} ended as ${verdict.next}`);
   return verdict.waitMs;
 }
@@ -44,17 +50,18 @@ describe('the waits', () => {
   test('ten attempts take 75 hours, 35 minutes and 5 seconds; after the tenth it is dead', () => {
     const sum = WAITS.reduce((total, [attempt]) => total + waitAfter(attempt, { statusCode: 500 }), 0);
     expect(sum).toBe(75 * HOUR + 35 * MINUTE + 5 * SECOND);
-    expect(judge(10, { statusCode: 500 }, NOW, MIDDLE)).toEqual({ next: 'dead' });
-    expect(judge(11, { errorClass: 'reset' }, NOW, MIDDLE)).toEqual({ next: 'dead' });
+    expect(judge(course(10), { statusCode: 500 }, NOW, MIDDLE)).toEqual({
+      next: 'dead',
+      reason: 'exhausted',
+    });
+    expect(judge(course(11), { errorClass: 'reset' }, NOW, MIDDLE)).toEqual({
+      next: 'dead',
+      reason: 'exhausted',
+    });
   });
 
   test('no outcome and no chance leads beyond a fifth, unless the receiver asked for more', () => {
-    const outcome = fc.constantFrom<Outcome>(
-      { statusCode: 500 },
-      { statusCode: 404 },
-      { errorClass: 'dns' },
-      { errorClass: 'internal' },
-    );
+    const outcome = fc.constantFrom<Outcome>({ statusCode: 500 }, { statusCode: 404 }, { errorClass: 'dns' });
     const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     fc.assert(
       fc.property(fc.constantFrom(...WAITS), outcome, random, ([attempt, wait], ending, chance) => {
@@ -68,8 +75,8 @@ describe('the waits', () => {
 
 describe('what an answer means', () => {
   test.each([200, 201, 202, 204, 299])('%i is delivered, on whichever attempt', (statusCode) => {
-    expect(judge(1, { statusCode }, NOW, MIDDLE)).toEqual({ next: 'delivered' });
-    expect(judge(10, { statusCode }, NOW, MIDDLE)).toEqual({ next: 'delivered' });
+    expect(judge(course(1), { statusCode }, NOW, MIDDLE)).toEqual({ next: 'delivered' });
+    expect(judge(course(10), { statusCode }, NOW, MIDDLE)).toEqual({ next: 'delivered' });
   });
 
   test.each([300, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 408, 409, 422, 425, 500, 502, 503, 504])(
@@ -77,13 +84,13 @@ describe('what an answer means', () => {
     (statusCode) => expect(waitAfter(2, { statusCode })).toBe(5 * MINUTE),
   );
 
-  test.each(['dns', 'connect_refused', 'reset', 'tls', 'too_large', 'internal'])(
+  test.each(['dns', 'connect_refused', 'reset', 'tls', 'too_large'])(
     'the failure %s is tried again on the schedule',
     (errorClass) => expect(waitAfter(1, { errorClass })).toBe(5 * SECOND),
   );
 
   test('410 ends it at once', () => {
-    expect(judge(1, { statusCode: 410 }, NOW, MIDDLE)).toEqual({ next: 'dead' });
+    expect(judge(course(1), { statusCode: 410 }, NOW, MIDDLE)).toEqual({ next: 'dead', reason: 'gone' });
   });
 
   test.each([
@@ -103,8 +110,25 @@ describe('what an answer means', () => {
       expect(waitAfter(attempt, outcome, LEAST)).toBe(24 * MINUTE);
       expect(waitAfter(attempt, outcome, MOST)).toBe(36 * MINUTE);
     }
-    expect(judge(3, outcome, NOW, MIDDLE)).toEqual({ next: 'dead' });
+    expect(judge(course(3), outcome, NOW, MIDDLE)).toEqual({ next: 'dead', reason: 'refused' });
   });
+
+  test.each(['internal', 'proxy'])(
+    'the fault %s is ours: the attempt is not spent, on whichever attempt, for as long as the schedule lasts',
+    (errorClass) => {
+      const whole = 75 * HOUR + 35 * MINUTE + 5 * SECOND;
+      for (const attempt of [1, 10]) {
+        expect(judge(course(attempt, whole), { errorClass }, NOW, MIDDLE)).toEqual({
+          next: 'defer',
+          waitMs: MINUTE,
+        });
+        expect(judge(course(attempt, whole + 1), { errorClass }, NOW, MIDDLE)).toEqual({
+          next: 'dead',
+          reason: 'not_sent',
+        });
+      }
+    },
+  );
 });
 
 describe('Retry-After', () => {

@@ -1,5 +1,4 @@
 import { expect, test } from '@jest/globals';
-import { deliveriesOf } from '../support/deliveries.ts';
 import { BACKENDS } from '../support/server.ts';
 import { withStage } from '../support/stage.ts';
 import { until } from '../support/until.ts';
@@ -38,8 +37,7 @@ test.concurrent.each(BACKENDS)(
     withStage(backend, async (stage) => {
       const api = await stage.serve('api');
       const early = await stage.settle(api);
-      const sent = async () => (await deliveriesOf(stage.db, early))[0]?.handed_until ?? undefined;
-      await until(sent, 'the hand-over');
+      await until(async () => (await stage.queued()) === 1, 'the hand-over');
       expect(stage.sink.received).toHaveLength(0); // nobody works yet
 
       const worker = await stage.serve('worker');

@@ -42,7 +42,8 @@ export function attemptsOf(db: Db, challengeId: string) {
     .innerJoin('events', 'events.id', 'deliveries.event_id')
     .where('events.challenge_id', '=', challengeId)
     .selectAll('delivery_attempts')
-    .orderBy('delivery_attempts.id')
+    .orderBy('started_at')
+    .orderBy('attempt')
     .execute();
 }
 
@@ -57,11 +58,16 @@ export async function nthAttempt(db: Db, challengeId: string, n: number, timeout
 
 /** Lets the next attempt's time come, instead of waiting for it. */
 export async function makeDue(db: Db, deliveryId: string): Promise<void> {
-  const past = new Date(Date.now() - 1_000);
-  await db
+  const { endpoint_id } = await db
     .updateTable('deliveries')
-    .set({ next_attempt_at: past, handed_until: past })
+    .set({ next_attempt_at: new Date(Date.now() - 1_000) })
     .where('id', '=', deliveryId)
+    .returning('endpoint_id')
+    .executeTakeFirstOrThrow();
+  await db
+    .updateTable('endpoints')
+    .set({ open_until: null, paused_until: null })
+    .where('id', '=', endpoint_id)
     .execute();
 }
 

@@ -35,6 +35,11 @@ export async function startRedis() {
     async wipe() {
       await client.flushall();
     },
+    /** How long a list is; 0 when there is none. */
+    length: (key: string) => client.llen(key),
+    /** Whoever writes waits, for so long or until resumeWrites. */
+    pauseWrites: (ms: number) => client.call('CLIENT', 'PAUSE', ms, 'WRITE'),
+    resumeWrites: () => client.call('CLIENT', 'UNPAUSE').then(() => undefined),
     kill,
     async restart() {
       child = launch();

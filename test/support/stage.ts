@@ -15,6 +15,11 @@ import type { Backend, Created } from './server.ts';
 import { startSink } from './sink.ts';
 import type { Answer } from './sink.ts';
 
+/** The name of the connection that holds the queue. */
+export const HOLDER = 'holder';
+/** Longer than any test that holds a queue. */
+const HELD_MS = 100_000;
+
 /** Everything around servers that run as processes of their own: database, Redis, a caller, a receiver. All is closed at the end. */
 export async function withStage(
   backend: Backend,
@@ -63,6 +68,24 @@ async function openStage(backend: Backend, answer: Answer | undefined, closers: 
     redis,
     sink,
     apiKey,
+    /** How many jobs wait in the queue of callbacks. */
+    async queued(): Promise<number> {
+      if (redis) return redis.length('bull:callbacks:wait');
+      const rows = await query(`select 1 from jobs.job where queue = 'callbacks' and state = 'waiting'`);
+      return rows.length;
+    },
+    /** From now on nothing can be handed over to the queue, until the returned function is called. */
+    async holdQueue(): Promise<() => Promise<void>> {
+      if (redis) {
+        await redis.pauseWrites(HELD_MS);
+        return () => redis.resumeWrites();
+      }
+      const client = new pg.Client({ ...connection, application_name: HOLDER });
+      client.on('error', () => undefined);
+      await client.connect();
+      await client.query('begin; lock table jobs.job in access exclusive mode');
+      return () => client.end();
+    },
     /** Cuts all connections to the database and lets none in for a while, as a restart or a failover would. */
     async outage(ms: number): Promise<void> {
       const elsewhere = { ...connection, database: 'postgres' };

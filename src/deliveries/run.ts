@@ -1,0 +1,172 @@
+import { newId } from '../kernel/id.ts';
+import type { Metrics } from '../kernel/metrics.ts';
+import { announcementsOf } from './announce.ts';
+import type { Announcement } from './announce.ts';
+import { stateOf } from './breaker.ts';
+import type { Health } from './breaker.ts';
+import type { Claimed, EndpointRow } from './claim-store.ts';
+import { conclude, concludeUnsent } from './conclude.ts';
+import type { Conclusion } from './conclude.ts';
+import type { EndpointState, Gone, Result } from './finish-store.ts';
+import type { Attempt, Route } from './send.ts';
+import { createSupply } from './supply.ts';
+import type { SupplyDeps } from './supply.ts';
+
+/** What a run gives to be written: a result, if any, and the endpoint as it is after it. */
+export type Finish = {
+  state: EndpointState;
+  result?: Result;
+  gone?: Gone | undefined;
+  announcements: Announcement[];
+};
+/** Whether the delivery was still ours, and whether the endpoint still is. */
+export type Written = { kept: boolean; held: boolean };
+
+/** What the engine shares among its runs. */
+export type RunDeps = SupplyDeps & {
+  metrics: Metrics;
+  routeOf: (row: EndpointRow) => Route;
+  send: (route: () => Route, claimed: Claimed & { body: string }) => Promise<Attempt>;
+  /** writes until it is written; rejects only when the process ends */
+  finish: (item: Finish) => Promise<Written>;
+  /** news of an attempt, once it is written */
+  report: (row: EndpointRow, claimed: Claimed, attempt: Attempt, end: Conclusion, kept: boolean) => void;
+  /** false while the process stops, and while results cannot be written */
+  maySend: () => boolean;
+  retryWaitsMs: readonly number[];
+  now: () => Date;
+};
+
+/** Then it makes room for others that wait for a run. */
+const MAX_RUN_MS = 30_000;
+/** Results of a run on their way to the database; beyond that nothing new is begun. */
+const MAX_UNWRITTEN = 200;
+
+/**
+ * Sends what is due to one endpoint until nothing is, or it must not go on. One run at a time among all processes, by
+ * the endpoint's lease; within it at most as many requests as its cap allows, and one at a time while the endpoint
+ * fails. `poke` says that more may be due. `done` is true when it stopped only to make room.
+ */
+export function startRun(deps: RunDeps, endpointId: string): { poke: () => void; done: Promise<boolean> } {
+  const token = newId();
+  const supply = createSupply(deps, endpointId, token);
+  const until = performance.now() + MAX_RUN_MS;
+  const writes = new Set<Promise<Written>>();
+  let health: Health | undefined;
+  let openedFor: { row: EndpointRow; route: Route } | undefined;
+  let [workers, held] = [0, true];
+  const all: Promise<void>[] = [];
+
+  const standing = () => (health ? stateOf(current(health), deps.now()) : 'healthy');
+  const isLate = () => performance.now() > until;
+  const mustEnd = () =>
+    !held || isLate() || !deps.maySend() || ['open', 'paused', 'disabled'].includes(standing());
+  const width = () => (standing() === 'healthy' ? (supply.row()?.in_flight_cap ?? deps.inFlightCap) : 1);
+  /** What operators decide stands in the row, which is read again and again; the rest is ours. */
+  const current = (mine: Health): Health => ({
+    ...mine,
+    disabled_at: supply.row()?.disabled_at ?? mine.disabled_at,
+  });
+
+  function route(row: EndpointRow): Route {
+    if (openedFor?.row !== row) openedFor = { row, route: deps.routeOf(row) };
+    return openedFor.route;
+  }
+
+  async function work(first?: Claimed): Promise<void> {
+    for (let claimed = first ?? (await take()); claimed; claimed = await take()) {
+      await carry(claimed);
+      recruit();
+    }
+  }
+
+  async function take(): Promise<Claimed | undefined> {
+    return mustEnd() || workers > width() ? undefined : supply.next();
+  }
+
+  /** As many workers as the endpoint may have requests under way, while there is something to send. */
+  function recruit(): void {
+    if (!health) return;
+    while (workers < width() && !supply.isDry() && !mustEnd()) start();
+  }
+
+  function start(first?: Claimed): void {
+    workers++;
+    all.push(work(first).finally(() => workers--));
+  }
+
+  async function carry(claimed: Claimed): Promise<void> {
+    const row = supply.row()!;
+    const { body } = claimed;
+    if (claimed.gone || body === null) {
+      const reason = claimed.gone ? 'gone' : 'body_deleted';
+      return write({ result: concludeUnsent(claimed, reason, token), announcements: [] });
+    }
+    const startedAt = deps.now();
+    const attempt = await deps.send(() => route(row), { ...claimed, body });
+    const end = conclude(claimed, attempt, {
+      ...{ token, health: health!, startedAt, now: deps.now(), random: Math.random() },
+      waitsMs: row.retry_waits_s?.map((wait) => wait * 1_000) ?? deps.retryWaitsMs,
+    });
+    health = end.health;
+    const announcements = announcementsOf(row, claimed, attempt, end);
+    const { result, gone } = end;
+    await write({ result, gone, announcements }, (kept) => deps.report(row, claimed, attempt, end, kept));
+  }
+
+  /** Waits for the writing only when it must: as the last, to learn whether more is due, or when too much is unwritten. */
+  async function write(
+    item: Omit<Finish, 'state'>,
+    then: (kept: boolean) => void = () => undefined,
+  ): Promise<void> {
+    const isLast = workers <= 1 && supply.isDry();
+    const release = !isLast ? 'no' : mustEnd() ? 'now' : 'if_done';
+    const state = { endpoint_id: endpointId, token, health: current(health!), release } as const;
+    const written = deps.finish({ ...item, state });
+    writes.add(written);
+    void written.finally(() => writes.delete(written)).catch(() => undefined);
+    const settled = written.then((answer) => {
+      then(answer.kept);
+      if (!answer.held) held = false;
+      else if (release !== 'no') supply.refresh();
+    });
+    if (release !== 'no' || writes.size > MAX_UNWRITTEN) await settled;
+    else settled.catch(() => undefined);
+  }
+
+  async function run(): Promise<boolean> {
+    const first = await supply.next();
+    const row = supply.row();
+    if (!first || !row) return false;
+    health = healthOf(row);
+    start(first);
+    while (held) {
+      recruit();
+      while (all.length > 0) await Promise.all(all.splice(0));
+      await Promise.allSettled(writes);
+      await supply.drop();
+      if (held) await write({ announcements: [] });
+    }
+    await supply.drop();
+    return isLate();
+  }
+
+  return {
+    poke() {
+      supply.refresh();
+      recruit();
+    },
+    done: run(),
+  };
+}
+
+function healthOf(row: EndpointRow): Health {
+  const { window_started_at, window_attempts, window_failures, consecutive_failures } = row;
+  const { consecutive_unreachable, failing_since, last_success_at, open_until, opened_times } = row;
+  const { probe_successes, paused_until, announced_percent, disabled_at, disabled_reason } = row;
+  return {
+    ...{ window_started_at, window_attempts, window_failures, consecutive_failures },
+    ...{ consecutive_unreachable, failing_since, last_success_at, open_until, opened_times },
+    ...{ probe_successes, paused_until, announced_percent, disabled_at, disabled_reason },
+  };
+}

@@ -8,12 +8,20 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
   version: string;
 };
 
-/** The one way out, and what each mode may reach: live only public https; test http too, and loopback on a developer's machine. */
-export function createReach(config: Config, bundled: boolean) {
+/**
+ * The one way out, and what each mode may reach: live only public https; test http too, and loopback on a developer's machine.
+ * `config.publicUrl` is never called; `onConnection` hears of every request written, and whether its connection was used before.
+ */
+export function createReach(config: Config, bundled: boolean, onConnection?: (reused: boolean) => void) {
   const outbound = createOutbound({
     allowedCidrs: config.outboundAllowedCidrs,
     ports: config.outboundPorts,
     ownUrl: config.publicUrl,
+    proxy:
+      config.outboundProxy === undefined
+        ? undefined
+        : { url: config.outboundProxy, resolves: config.outboundProxyResolves },
+    onConnection,
     userAgent: `Countersign/${version}`,
   });
   const reachOf = (mode: 'test' | 'live'): Reach => ({

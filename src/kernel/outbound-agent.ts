@@ -16,6 +16,9 @@ export type Wire = {
   bytesBefore?: number;
   /** ends the connect that is under way for this request */
   giveUp?: (() => void) | undefined;
+  /** waiting for a proxy and not for the receiver */
+  isAtProxy?: boolean;
+  onSent?: ((reused: boolean) => void) | undefined;
 };
 
 /** Opens a connection for the request of this wire; rejects with whatever node threw. */
@@ -77,6 +80,7 @@ export function markSent(wire: Wire): void {
   wire.bytesBefore = line.connection.socket.bytesRead;
   wire.wasUsed = line.isUsed;
   line.isUsed = true;
+  wire.onSent?.(wire.wasUsed);
 }
 
 /** The server closed an idle connection just as we wrote on it: RFC 9112 §9.3.1, nothing of an answer was read. */

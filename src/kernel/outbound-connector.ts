@@ -3,25 +3,36 @@ import type { LookupFunction, Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import * as address from './address.ts';
 import type { Policy } from './address.ts';
-import type { Connect } from './outbound-agent.ts';
+import type { Connect, Connection, Wire } from './outbound-agent.ts';
 import { codeOf, OutboundError, refused } from './outbound-errors.ts';
+import type { OpenTunnel } from './outbound-proxy.ts';
 import { rejectOnAbort } from './outbound-resolve.ts';
 import type { Resolve } from './outbound-resolve.ts';
+import type { Tls } from './outbound-tls.ts';
 import { refusal, refusedHost } from './outbound-url.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000; // a ceiling; the caller's timeoutMs usually ends a connect earlier
 const CONNECT_ATTEMPT_MS = 1_000; // per address of one host, before the next address is tried beside it
 
+/** How connections are opened for one reach and one TLS identity; with `tunnel`, through a proxy. */
+export type Way = { policy: Policy; resolve: Resolve; tls: Tls | undefined; tunnel: OpenTunnel | undefined };
+
+type Target = buildConnector.Options;
+type Opening = Target & { tls: Tls | undefined; signal: AbortSignal };
+
 /** Vets every address of the host, connects to one of exactly those, and looks at the peer once more. */
-export function guardedConnect(policy: Policy, resolve: Resolve): Connect {
+export function guardedConnect({ policy, resolve, tls, tunnel }: Way): Connect {
   return async (target, wire) => {
     // Ends the connect together with the request it is for, but never the socket once it is in the pool.
     const abandon = new AbortController();
+    const { signal } = abandon;
     wire.giveUp = () => abandon.abort();
     try {
-      const patient = (hostname: string) => Promise.race([resolve(hostname), rejectOnAbort(abandon.signal)]);
+      const patient = (hostname: string) => Promise.race([resolve(hostname), rejectOnAbort(signal)]);
       const vetted = await vettedAddresses(target, policy, patient);
-      const socket = await openSocket(target, vetted, abandon.signal);
+      const opening = { ...target, tls, signal };
+      if (tunnel) return await openThrough(tunnel, opening, vetted, wire);
+      const socket = await openSocket(opening, lookupOf(vetted));
       return { socket, peer: vettedPeer(socket, vetted, target.hostname, policy) };
     } finally {
       wire.giveUp = undefined;
@@ -29,24 +40,23 @@ export function guardedConnect(policy: Policy, resolve: Resolve): Connect {
   };
 }
 
-async function vettedAddresses(
-  { hostname, port, protocol }: buildConnector.Options,
-  policy: Policy,
-  resolve: Resolve,
-): Promise<string[]> {
-  const number = address.portOf({ port, protocol });
+/** Empty when the name is left to the proxy. */
+async function vettedAddresses(target: Target, policy: Policy, resolve: Resolve): Promise<string[]> {
+  const { hostname } = target;
+  const port = address.portOf(target);
   const permit = (rule: string | undefined) => {
     if (rule !== undefined) throw refused(refusal(rule, policy, hostname));
   };
-  permit(refusedHost(hostname, number, policy));
+  permit(refusedHost(hostname, port, policy));
   const addresses = await addressesOf(hostname, policy, resolve);
-  for (const found of addresses) permit(address.refusedEndpoint(found, number, policy));
+  for (const found of addresses) permit(address.refusedEndpoint(found, port, policy));
   return addresses;
 }
 
 async function addressesOf(hostname: string, policy: Policy, resolve: Resolve): Promise<string[]> {
   if (isIP(hostname)) return [hostname]; // undici calls no lookup for literals, so they must be vetted here
-  if (address.isLocalhost(hostname)) return address.localhostAddresses(policy); // not empty: check() came first
+  if (policy.namesUnseen) return [];
+  if (address.isLocalhost(hostname)) return address.localhostAddresses(policy); // not empty: refusedHost came first
   try {
     const found = await resolve(hostname);
     return found.map((text) => address.canonicalAddress(text) ?? text);
@@ -57,18 +67,40 @@ async function addressesOf(hostname: string, policy: Policy, resolve: Resolve): 
   }
 }
 
-function openSocket(
-  target: buildConnector.Options,
+async function openThrough(
+  tunnel: OpenTunnel,
+  opening: Opening,
   vetted: readonly string[],
-  signal: AbortSignal,
-): Promise<Socket> {
+  wire: Wire,
+): Promise<Connection> {
+  const port = address.portOf(opening);
+  const places = new Map<string, string | undefined>(vetted.map((found) => [placeOf(found, port), found]));
+  if (vetted.length === 0) places.set(placeOf(opening.hostname, port), undefined);
+  wire.isAtProxy = true;
+  const { socket, place } = await tunnel([...places.keys()], opening.signal);
+  wire.isAtProxy = false; // from here on every fault is the receiver's
+  const isSecure = opening.protocol === 'https:';
+  return {
+    socket: isSecure ? await openSocket({ ...opening, httpSocket: socket }) : socket,
+    peer: places.get(place),
+  };
+}
+
+function placeOf(host: string, port: number): string {
+  return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function lookupOf(vetted: readonly string[]): LookupFunction {
   const pinned = vetted.map((text) => ({ address: text, family: isIP(text) }));
-  const lookup: LookupFunction = (_hostname, { all }, done) =>
+  return (_hostname, { all }, done) =>
     all ? done(null, pinned) : done(null, pinned[0]?.address ?? '', pinned[0]?.family);
+}
+
+function openSocket({ tls = {}, signal, ...target }: Opening, lookup?: LookupFunction): Promise<Socket> {
+  const { ca, cert, key } = tls;
   const connect = buildConnector({
-    lookup,
-    autoSelectFamily: true,
-    autoSelectFamilyAttemptTimeout: CONNECT_ATTEMPT_MS,
+    ...{ ...(ca && { ca }), ...(cert && key && { cert, key }) },
+    ...(lookup && { lookup, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: CONNECT_ATTEMPT_MS }),
     timeout: CONNECT_TIMEOUT_MS,
     minVersion: 'TLSv1.2',
     signal,

@@ -13,6 +13,7 @@ export type ErrorClass =
   | 'reset'
   | 'timeout'
   | 'too_large'
+  | 'proxy'
   | 'internal';
 
 /** The only error of the outbound client; `rule` names the rule behind `ssrf_refused`. The message may be shown to the tenant. */
@@ -44,7 +45,10 @@ const CLASSES: readonly (readonly [RegExp, ErrorClass])[] = [
   ],
   // An answer that breaks off and one that is not HTTP are the same to us: the other side did not finish.
   [/^(ECONNRESET|ECONNABORTED|EPIPE|UND_ERR_SOCKET|UND_ERR_RES_CONTENT_LENGTH_MISMATCH|HPE_.*)$/, 'reset'],
-  [/^(ERR_TLS_.*|ERR_SSL_.*|EPROTO|CERT_.*|CRL_.*|UNABLE_TO_.*|.*SELF_SIGNED.*|HOSTNAME_MISMATCH)$/, 'tls'],
+  [
+    /^(ERR_TLS_.*|ERR_SSL_.*|ERR_OSSL_.*|EPROTO|CERT_.*|CRL_.*|UNABLE_TO_.*|.*SELF_SIGNED.*|HOSTNAME_MISMATCH)$/,
+    'tls',
+  ],
   [/^(ERROR_IN_C.*|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|OUT_OF_MEM)$/, 'tls'],
 ];
 

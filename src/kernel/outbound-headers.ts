@@ -52,20 +52,21 @@ function isRefused(lower: string): boolean {
 export function headersFor(
   userAgent: string,
   ours: Record<string, string>,
-  extra: Record<string, string> = {},
+  extra?: Record<string, string>,
 ): string[] {
   const sent = ['user-agent', userAgent];
-  const taken = new Set<string>();
   for (const name of Object.keys(ours)) {
     const lower = name.toLowerCase();
     if (lower === 'host') throw new Error('The Host header cannot be set.');
-    if (lower === 'user-agent') continue;
-    taken.add(lower);
-    sent.push(name, ours[name] ?? '');
+    if (lower !== 'user-agent') sent.push(name, ours[name] ?? '');
   }
-  for (const name of Object.keys(extra)) {
-    const lower = name.toLowerCase();
-    if (!isRefused(lower) && !taken.has(lower)) sent.push(name, extra[name] ?? '');
-  }
+  if (extra) sent.push(...allowedOf(extra, ours));
   return sent;
+}
+
+function allowedOf(extra: Record<string, string>, ours: Record<string, string>): string[] {
+  const taken = new Set(Object.keys(ours).map((name) => name.toLowerCase()));
+  return Object.entries(extra)
+    .filter(([name]) => !isRefused(name.toLowerCase()) && !taken.has(name.toLowerCase()))
+    .flat();
 }

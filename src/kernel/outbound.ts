@@ -1,13 +1,20 @@
 import * as address from './address.ts';
 import type { Policy, Reach } from './address.ts';
-import { createAgent, isStale } from './outbound-agent.ts';
+import { isStale } from './outbound-agent.ts';
 import type { Wire } from './outbound-agent.ts';
 import { guardedConnect } from './outbound-connector.ts';
 import { classify, OutboundError } from './outbound-errors.ts';
 import { exchange, OUT_OF_TIME } from './outbound-exchange.ts';
+import { headersFor } from './outbound-headers.ts';
+import { createPools } from './outbound-pools.ts';
+import { tunnelThrough } from './outbound-proxy.ts';
+import type { Proxy } from './outbound-proxy.ts';
 import { createResolve, rememberNames } from './outbound-resolve.ts';
 import type { Resolve } from './outbound-resolve.ts';
 import { acceptedUrl, createTargets } from './outbound-target.ts';
+import type { Target } from './outbound-target.ts';
+import { tlsIdentity } from './outbound-tls.ts';
+import type { Tls } from './outbound-tls.ts';
 import { ownOf } from './outbound-url.ts';
 
 export type { Reach } from './address.ts';
@@ -21,8 +28,11 @@ export type OutboundRequest = {
   method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   url: string;
   headers: Record<string, string>;
+  /** what a tenant wants sent along; never wins over `headers`, nor over what checkExtraHeaders refuses */
+  extraHeaders?: Record<string, string> | undefined;
   body?: string | Buffer;
   reach: Reach;
+  tls?: Tls | undefined;
   timeoutMs: number;
   maxBytes: number;
 };
@@ -54,85 +64,86 @@ export type OutboundOptions = {
   userAgent: string;
   /** the origin of this server, which is never called */
   ownUrl?: string;
+  /** every connection tunnels through it */
+  proxy?: Proxy | undefined;
+  /** called for every request that is written on a connection, new or used before */
+  onConnection?: ((reused: boolean) => void) | undefined;
   /** replaces DNS in tests */
   resolve?: Resolve;
 };
 
-/** Builds the client; throws Error when a CIDR cannot be read. */
+/** All that follows from one reach. */
+type View = { key: string; policy: Policy; targetOf: (url: string) => Target };
+
+/** Builds the client; throws Error when a CIDR or the URL of the proxy cannot be read. */
 export function createOutbound(options: OutboundOptions): Outbound {
   const rules = {
     allowed: options.allowedCidrs.map(address.readNetwork),
     ports: options.ports ?? PORTS,
     own: options.ownUrl === undefined ? undefined : ownOf(options.ownUrl),
+    namesUnseen: options.proxy?.resolves ?? false,
   };
+  const tunnel = options.proxy && tunnelThrough(options.proxy);
   const resolve = rememberNames(options.resolve ?? createResolve());
-  const ways = new Map<string, ReturnType<typeof createWay>>();
-  let closing: Promise<unknown> | undefined;
+  const pools = createPools();
+  const views = new Map<string, View>();
+  let isClosed = false;
 
-  // One way per reach: a socket opened under a wide reach must not serve a request with a narrow one.
-  function wayFor(reach: Reach) {
-    if (closing) throw new OutboundError('internal', 'The outbound client is closed.');
+  function viewOf(reach: Reach): View {
     const key = `http=${reach.http} loopback=${reach.loopback}`;
-    const way = ways.get(key) ?? createWay({ reach, ...rules }, resolve);
-    ways.set(key, way);
-    return way;
+    const known = views.get(key);
+    if (known) return known;
+    const policy = { reach: { ...reach }, ...rules };
+    const view = { key, policy, targetOf: createTargets(policy) };
+    views.set(key, view);
+    return view;
+  }
+
+  // One agent per reach and TLS identity: a socket opened under a wide reach must not serve a request with a narrow one.
+  function agentFor({ key, policy }: View, tls: Tls | undefined) {
+    if (isClosed) throw new OutboundError('internal', 'The outbound client is closed.');
+    const identity = tls ? key + tlsIdentity(tls) : key;
+    return pools.agentFor(identity, () => guardedConnect({ policy, resolve, tls, tunnel }));
   }
 
   async function attempt(request: OutboundRequest, wire: Wire, timeoutMs: number): Promise<OutboundAnswer> {
-    const way = wayFor(request.reach);
-    const { origin, path } = way.targetOf(request.url);
-    const headers = headersFor(request.headers, options.userAgent);
+    const view = viewOf(request.reach);
+    const { origin, path } = view.targetOf(request.url);
     const { method, body = null, maxBytes } = request;
-    const answer = await exchange(
-      way.agent,
-      { origin, path, method, headers, body, wire },
-      { timeoutMs, maxBytes },
-    );
+    const headers = headersFor(options.userAgent, request.headers, request.extraHeaders);
+    const outgoing = { origin, path, method, headers, body, wire };
+    const answer = await exchange(agentFor(view, request.tls), outgoing, { timeoutMs, maxBytes });
     return { ...answer, remoteAddress: wire.connection?.peer };
   }
 
   return {
-    check: (url, reach) => acceptedUrl(url, { reach, ...rules }),
+    check: (url, reach) => acceptedUrl(url, viewOf(reach).policy),
     async request(request) {
       const began = performance.now();
-      const wire: Wire = {};
+      const wire: Wire = { onSent: options.onConnection };
       try {
         return await attempt(request, wire, request.timeoutMs);
       } catch (error) {
         const failure = failureOf(error, request, wire);
         if (failure.errorClass !== 'reset' || !isStale(wire)) throw failure;
       }
-      const again: Wire = {};
+      const again: Wire = { onSent: options.onConnection };
       const leftMs = Math.max(request.timeoutMs - (performance.now() - began), 1);
       return await attempt(request, again, leftMs).catch((error: unknown) => {
         throw failureOf(error, request, again);
       });
     },
     async close() {
-      closing ??= Promise.all([...ways.values()].map(({ agent }) => agent.close()));
-      await closing;
+      isClosed = true;
+      await pools.close();
     },
   };
 }
 
-function createWay(policy: Policy, resolve: Resolve) {
-  return { targetOf: createTargets(policy), agent: createAgent(guardedConnect(policy, resolve)) };
-}
-
-/** The caller's headers as given, but Host stays that of the URL and User-Agent stays ours (delivery.md §8). */
-function headersFor(given: Record<string, string>, userAgent: string): string[] {
-  const headers = ['user-agent', userAgent];
-  for (const name of Object.keys(given)) {
-    const lower = name.toLowerCase();
-    if (lower === 'host') throw new OutboundError('internal', 'The Host header cannot be set.');
-    if (lower !== 'user-agent') headers.push(name, given[name] ?? '');
-  }
-  return headers;
-}
-
-function failureOf(error: unknown, { timeoutMs }: OutboundRequest, { connection }: Wire): OutboundError {
+function failureOf(error: unknown, { timeoutMs }: OutboundRequest, wire: Wire): OutboundError {
   if (error !== OUT_OF_TIME) return classify(error);
-  return connection
-    ? new OutboundError('timeout', `No complete answer within ${timeoutMs} ms.`)
+  if (wire.connection) return new OutboundError('timeout', `No complete answer within ${timeoutMs} ms.`);
+  return wire.isAtProxy
+    ? new OutboundError('proxy', `No tunnel through the proxy within ${timeoutMs} ms.`)
     : new OutboundError('connect_timeout', `No connection within ${timeoutMs} ms.`);
 }

@@ -1,96 +1,32 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { execFile, execFileSync } from 'node:child_process';
 import { Resolver } from 'node:dns/promises';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { createOutbound, OutboundError } from '../../src/kernel/outbound.ts';
-import type { Outbound, OutboundRequest } from '../../src/kernel/outbound.ts';
+import { OutboundError } from '../../src/kernel/outbound.ts';
+import {
+  closeAll,
+  failureOf,
+  HTTP_ONLY,
+  listen,
+  outboundWith,
+  requestAndSettle,
+  requestTo,
+  serveHttp,
+  serveRaw,
+} from '../support/outbound.ts';
 
-const DEVELOPMENT = { http: true, loopback: true };
-const HTTP_ONLY = { http: true, loopback: false };
-const PATIENCE_MS = 5_000;
-
-const closers: (() => unknown)[] = [];
 afterEach(async () => {
   jest.restoreAllMocks();
-  for (const close of closers.splice(0).reverse()) await close();
+  await closeAll();
 });
-
-function outboundWith(options: Partial<Parameters<typeof createOutbound>[0]> = {}): Outbound {
-  const outbound = createOutbound({ allowedCidrs: [], userAgent: 'countersign/test', ...options });
-  closers.push(() => outbound.close());
-  return outbound;
-}
-
-function requestTo(url: string, more: Partial<OutboundRequest> = {}): OutboundRequest {
-  return {
-    method: 'GET',
-    url,
-    headers: {},
-    reach: DEVELOPMENT,
-    timeoutMs: PATIENCE_MS,
-    maxBytes: 65_536,
-    ...more,
-  };
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<OutboundError> {
-  const error = await promise.then(
-    (answer) => expect(answer).toBe('a failure'),
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(OutboundError);
-  return error as OutboundError;
-}
-
-/** undici gives a connection back to its pool one turn of the event loop after the answer ended. */
-async function requestAndSettle(outbound: Outbound, request: OutboundRequest) {
-  const answer = await outbound.request(request);
-  await new Promise((done) => setTimeout(done, 20));
-  return answer;
-}
-
-/** Listens until the test ends and counts connections; open sockets are cut then, so that nothing outlives a test. */
-async function listen(server: net.Server, host = '127.0.0.1', port = 0) {
-  const sockets = new Set<net.Socket>();
-  const seen = { port: 0, connections: 0 };
-  server.on('connection', (socket) => {
-    seen.connections += 1;
-    sockets.add(socket.on('error', () => {}));
-  });
-  server.listen(port, host);
-  await once(server, 'listening');
-  closers.push(() => {
-    for (const socket of sockets) socket.destroy();
-    return new Promise((done) => server.close(done));
-  });
-  seen.port = (server.address() as AddressInfo).port;
-  return seen;
-}
-
-async function serveHttp(handler: http.RequestListener) {
-  const seen = await listen(http.createServer(handler));
-  return Object.assign(seen, { url: `http://127.0.0.1:${seen.port}` });
-}
-
-/** A server that misbehaves below HTTP: called with the socket, the text of each request and its number there. */
-async function serveRaw(react: (socket: net.Socket, request: string, turn: number) => void) {
-  const server = net.createServer((socket) => {
-    let turn = 0;
-    socket.on('data', (data) => react(socket, data.toString(), (turn += 1)));
-  });
-  const seen = await listen(server);
-  return Object.assign(seen, { url: `http://127.0.0.1:${seen.port}` });
-}
 
 describe('check', () => {
   test('returns the normalised URL', () => {
@@ -199,6 +135,30 @@ describe('a request', () => {
       const answer = await outbound.request(requestTo(`http://${name}:${seen.port}/`));
       expect([answer.body.toString(), answer.remoteAddress]).toEqual([`${name}:${seen.port}`, '::1']);
     }
+  });
+
+  test('sends what a tenant wants along, but not over what is ours', async () => {
+    let got: http.IncomingHttpHeaders = {};
+    const server = await serveHttp((request, response) => {
+      got = request.headers;
+      response.end();
+    });
+    const headers = { 'content-type': 'application/json', 'webhook-id': 'ours' };
+    const extraHeaders = { 'X-Route': 'a', 'Content-Type': 'text/plain', 'Webhook-Id': 'forged', host: 'x' };
+    await outboundWith().request(requestTo(server.url, { method: 'POST', headers, extraHeaders, body: '1' }));
+    expect(got).toMatchObject({ ...headers, 'x-route': 'a', host: `127.0.0.1:${server.port}` });
+  });
+
+  test('tells once per request that is written whether its connection was used before', async () => {
+    const server = await serveRaw((socket, _, turn) => {
+      if (turn === 3) socket.resetAndDestroy();
+      else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+    });
+    const told: boolean[] = [];
+    const outbound = outboundWith({ onConnection: (reused) => told.push(reused) });
+    for (let turn = 0; turn < 3; turn += 1) await requestAndSettle(outbound, requestTo(server.url));
+    await failureOf(outbound.request(requestTo('http://10.0.0.1/')));
+    expect(told).toEqual([false, true, true, false]); // the third was stale and went again
   });
 
   test('the Host header cannot be set by the caller', async () => {
@@ -513,6 +473,37 @@ describe('a connection that breaks', () => {
     });
     expect((await failureOf(outboundWith().request(requestTo(server.url)))).errorClass).toBe('reset');
     expect(server.connections).toBe(1);
+  });
+
+  test('news before the answer are passed over, but an unasked 100 Continue fails as reset', async () => {
+    const early = await serveHttp((_, response) => {
+      response.writeProcessing();
+      response.writeEarlyHints({ link: '</a.css>; rel=preload' }, () => response.writeHead(202).end('late'));
+    });
+    const answer = await outboundWith().request(requestTo(early.url, { method: 'POST', body: 'x' }));
+    expect([answer.status, answer.body.toString(), answer.headers['link']]).toEqual([202, 'late', undefined]);
+    // undici takes it for a broken server, which RFC 9110 §15.2.1 does not; servers send it to those who ask.
+    const eager = await serveRaw((socket) =>
+      socket.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'),
+    );
+    const failure = await failureOf(
+      outboundWith().request(requestTo(eager.url, { method: 'POST', body: 'x' })),
+    );
+    expect(failure.errorClass).toBe('reset');
+  });
+
+  test('an answer may name its headers as it likes', async () => {
+    const server = await serveRaw((socket) =>
+      socket.write(
+        'HTTP/1.1 200 OK\r\n__proto__: a\r\n__proto__: b\r\nconstructor: c\r\ncontent-length: 0\r\n\r\n',
+      ),
+    );
+    const { status, headers } = await outboundWith().request(requestTo(server.url));
+    expect([status, headers['constructor'], Object.getPrototypeOf(headers)]).toEqual([
+      200,
+      'c',
+      Object.prototype,
+    ]);
   });
 
   test('what is not HTTP fails as reset', async () => {

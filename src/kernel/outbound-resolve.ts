@@ -1,7 +1,8 @@
 import { Resolver } from 'node:dns/promises';
 
 const RESOLVE_BUDGET_MS = 2_000;
-const RESOLVE_TRY_MS = 900;
+const FAMILY_BUDGET_MS = 1_800; // some name servers never answer one of the two questions; the other answer must still do
+const RESOLVE_TRY_MS = 600; // the second try of c-ares takes twice that
 const RESOLVED_KEPT_MS = 60_000;
 const UNRESOLVED_KEPT_MS = 30_000;
 const NAMES_KEPT_MAX = 1_000;
@@ -13,7 +14,12 @@ export type Resolve = (hostname: string) => Promise<string[]>;
 export function createResolve(): Resolve {
   const resolver = new Resolver({ timeout: RESOLVE_TRY_MS, tries: 2 });
   return async (hostname) => {
-    const [four, six] = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
+    const tooLate = rejectOnAbort(AbortSignal.timeout(FAMILY_BUDGET_MS));
+    const questions = [resolver.resolve4(hostname), resolver.resolve6(hostname)] as const;
+    const [four, six] = await Promise.allSettled([
+      Promise.race([questions[0], tooLate]),
+      Promise.race([questions[1], tooLate]),
+    ]);
     if (four.status === 'rejected' && six.status === 'rejected') throw four.reason;
     return [four, six].flatMap((found) => (found.status === 'fulfilled' ? found.value : []));
   };

@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import { AppError } from './kernel/errors.ts';
 import type { ErrorCode } from './kernel/errors.ts';
 import { newId } from './kernel/id.ts';
+import { isAway } from './kernel/unreachable.ts';
 import type { Log } from './kernel/log.ts';
 import { errorPage } from './web/error.tsx';
 
@@ -41,6 +42,9 @@ export function createApp(options: { config: Config; log: Log; doors: Door[] }):
   return app;
 }
 
+/** Asked every few seconds; a line for each would bury the others. */
+const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
+
 /** The id that a request's log lines and its error answer share. */
 function requestIdOf(res: Response): string {
   return res.getHeader('x-request-id') as string;
@@ -55,7 +59,7 @@ function requestLog(log: Log): RequestHandler {
     // The path only: a query string may hold the token of a link.
     const path = req.path;
     res.on('finish', () => {
-      if (path === '/healthz' || path === '/readyz') return;
+      if (PROBES.has(path)) return;
       const duration_ms = Math.round(performance.now() - start);
       log.info(
         { request_id: requestId, method: req.method, path, status: res.statusCode, duration_ms },
@@ -117,26 +121,14 @@ function answerError(log: Log, doors: Door[]): ErrorRequestHandler {
 /** An AppError, or what Express and its parsers throw, or a store that is away, as one. */
 function expected(error: unknown): AppError | undefined {
   if (error instanceof AppError) return error;
-  const { status, type, code } = (error ?? {}) as { status?: number; type?: string; code?: string };
+  const { status, type } = (error ?? {}) as { status?: number; type?: string };
   if (type === 'entity.too.large') return new AppError('too_large', 'The request body is too large');
   if (type === 'encoding.unsupported')
     return new AppError('unsupported_media_type', 'Compressed bodies are not accepted');
   if (status !== undefined && status >= 400 && status < 500)
     return new AppError('invalid', 'The request is malformed');
-  if (isStoreAway(code, error))
-    return new AppError('unavailable', 'The database is not available; try again');
+  if (isAway(error)) return new AppError('unavailable', 'The database is not available; try again');
   return undefined;
-}
-
-/** Connection failures of pg, 53300 (too many connections) among them: the caller should try again. */
-function isStoreAway(code: string | undefined, error: unknown): boolean {
-  if (code !== undefined && /^(ECONN|ENOENT$|EPIPE$|08|57P0|53300$)/.test(code)) return true;
-  return (
-    error instanceof Error &&
-    /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client .* is not queryable)/.test(
-      error.message,
-    )
-  );
 }
 
 /** The documented sentence for a create that fails on our side, else a general one. */

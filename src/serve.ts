@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { challengeRoutes } from './api/challenges.ts';
 import { opsRoutes } from './api/ops.ts';
 import { webhookRoutes } from './api/webhooks.ts';
@@ -21,7 +22,9 @@ import type { Log } from './kernel/log.ts';
 import { listen, portOf, stopOf } from './listen.ts';
 import { handleWebhook, sweepInbox } from './providers/inbox.ts';
 import { reconcileSessions } from './providers/reconcile.ts';
+import { isAway } from './kernel/unreachable.ts';
 import { createJobs } from './queue.ts';
+import { startOpsServer } from './ops-server.ts';
 import { prepareFirstStart } from './tenants/first-start.ts';
 import { checkCallbackSecrets } from './tenants/seals.ts';
 import { createReach } from './reach.ts';
@@ -33,6 +36,8 @@ export type Role = 'all' | 'api' | 'worker';
 export type Running = {
   /** where it listens; undefined for a worker */
   url: string | undefined;
+  /** where a worker answers probes and Prometheus, if anywhere */
+  opsUrl: string | undefined;
   /** the origin that people and programs reach */
   publicUrl: string;
   /** the first integration's key and secret, on the very first start only */
@@ -46,6 +51,7 @@ export type Running = {
 const ENDPOINTS_AT_ONCE = 200;
 const LATE_ENDPOINTS_AT_ONCE = 50;
 const WEBHOOKS_AT_ONCE = 10;
+const WAIT_FOR_STORE_MS = 2_000;
 const SWEEP_MS = 1_000;
 const RECONCILE_MS = 10_000;
 const TIDY_MS = 3_600_000;
@@ -64,10 +70,12 @@ export async function serve(
   try {
     const store = await openLoudStore(config, log);
     closers.push(() => store.close());
-    await migrate(store.connection);
-    // Nothing would seem wrong with another key until the first callback, and then every callback fails.
-    await checkCallbackSecrets(store, new Date(), 1);
-    const firstStart = await prepareFirstStart(store.db, store.sealer);
+    const firstStart = await onceReachable(log, async () => {
+      await migrate(store.connection);
+      // Nothing would seem wrong with another key until the first callback, and then every callback fails.
+      await checkCallbackSecrets(store, new Date(), 1);
+      return prepareFirstStart(store.db, store.sealer);
+    });
     const server = role === 'worker' ? undefined : await listen(config);
     const stop = server && stopOf(server);
     if (stop) closers.push(stop);
@@ -75,7 +83,11 @@ export async function serve(
 
     const now = () => new Date();
     const metrics = createMetrics();
-    const { outbound, reachOf, checkCallbackUrl } = createReach(config, store.bundled);
+    const { outbound, reachOf, checkCallbackUrl } = createReach(
+      { ...config, publicUrl },
+      store.bundled,
+      (reused) => metrics.connectionsTotal.inc({ reused: String(reused) }),
+    );
     closers.push(() => outbound.close());
     const jobs = createJobs({ redisUrl: config.redisUrl, connection: store.connection, log });
     closers.push(() => jobs.close());
@@ -93,11 +105,17 @@ export async function serve(
 
     if (server)
       server.on('request', createApp({ config: { ...config, publicUrl }, log, doors: doorsOf(deps) }));
+    const ops =
+      role === 'worker' && config.opsPort !== undefined
+        ? await startOpsServer(config, config.opsPort, deps)
+        : undefined;
+    if (ops) closers.push(ops.stop);
     if (role !== 'api') closers.push(startWork(deps));
     // Stops listening before all else; requests under way and callbacks under way then end side by side.
     if (stop) closers.push(async () => void stop());
     return {
       url: server && originOf(config.host, portOf(server)),
+      opsUrl: ops?.url,
       publicUrl,
       firstStart,
       stateDir: store.stateDir,
@@ -106,6 +124,19 @@ export async function serve(
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** The first steps in the database, as soon as it is there: services start in any order. Other failures are thrown. */
+async function onceReachable<T>(log: Log, steps: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await steps();
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      log.warn({ reason: (error as Error).message }, 'waiting for the database; will try again');
+      await sleep(WAIT_FOR_STORE_MS);
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import type { SettleDeps } from '../challenges/settle.ts';
 import { listChallenges } from '../challenges/store.ts';
 import { AppError } from '../kernel/errors.ts';
 import { isUuid } from '../kernel/id.ts';
+import { currentTraceparent, traceparentOf } from '../kernel/trace.ts';
 import type { Caller } from '../tenants/store.ts';
 import { allow } from '../web/allow.ts';
 import { allowed, authenticate, callerOf } from './authenticate.ts';
@@ -28,11 +29,14 @@ export function challengeRoutes(deps: CreateDeps & SettleDeps): Router {
     const caller = callerOf(req);
     const key = parseIdempotencyKey(req.get('idempotency-key'));
     const { input, warnings: ignored } = parseCreateChallenge(req.body);
-    const warnings = [...ignored, ...preflight(caller)];
+    const about = {
+      warnings: [...ignored, ...preflight(caller)],
+      traceparent: currentTraceparent() ?? traceparentOf(req.get('traceparent')),
+    };
     const { answer, replayed } =
       key === undefined
-        ? { answer: await createChallenge(deps, caller, input, warnings), replayed: false }
-        : await createOnce(deps, caller, input, key, warnings);
+        ? { answer: await createChallenge(deps, caller, input, about), replayed: false }
+        : await createOnce(deps, caller, input, key, about);
     if (replayed) res.set('Idempotency-Replayed', 'true');
     res.status(201).location(`/api/v1/challenges/${answer.challenge_id}`).json(answer);
   });

@@ -30,14 +30,17 @@ export type Created = {
   warnings?: string[];
 };
 
+/** What the caller is told beside the answer, and the W3C trace its request belongs to. */
+export type About = { warnings?: string[]; traceparent?: string | null | undefined };
+
 /** Creates a challenge: expiry, callback URL and provider are frozen now. */
 export async function createChallenge(
   deps: CreateDeps,
   caller: Caller,
   input: CreateChallenge,
-  warnings: string[] = [],
+  { warnings = [], traceparent }: About = {},
 ): Promise<Created> {
-  const { challenge, answer } = prepare(deps, caller, input, warnings);
+  const { challenge, answer } = prepare(deps, caller, input, { warnings, traceparent });
   await deps.batches.insert({ challenge, actor: actorOf(caller) });
   return answer;
 }
@@ -51,9 +54,9 @@ export async function createOnce(
   caller: Caller,
   input: CreateChallenge,
   key: string,
-  warnings: string[] = [],
+  { warnings = [], traceparent }: About = {},
 ): Promise<{ answer: Created; replayed: boolean }> {
-  const { challenge, answer } = prepare(deps, caller, input, warnings);
+  const { challenge, answer } = prepare(deps, caller, input, { warnings, traceparent });
   const { integration_id } = caller;
   const request_hash = sha256(JSON.stringify(input));
   const context = `idempotency_keys:${integration_id}:${key}`;
@@ -93,7 +96,7 @@ function prepare(
   { publicUrl, now, checkCallbackUrl }: CreateDeps,
   caller: Caller,
   input: CreateChallenge,
-  warnings: string[],
+  { warnings = [], traceparent = null }: About,
 ) {
   const { expiryMinutes, callback_url, ...asked } = input;
   if (callback_url) checkCallbackUrl(callback_url, caller.mode, 'callback_url');
@@ -111,6 +114,7 @@ function prepare(
     callback_url: callback_url ?? caller.callback_url,
     provider: caller.provider,
     verification_token_hash: sha256(token),
+    traceparent,
     created_at,
     expires_at,
   };

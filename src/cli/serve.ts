@@ -44,9 +44,10 @@ function closeOnSignal(running: Running): void {
 }
 
 /** What the banner says, for programs; the key and the secret only on the first start. */
-function facts({ redisUrl }: Config, { url, publicUrl, firstStart, stateDir }: Running): object {
+function facts({ redisUrl }: Config, { url, opsUrl, publicUrl, firstStart, stateDir }: Running): object {
   return {
     url: url ?? null,
+    ops_url: opsUrl ?? null,
     public_url: publicUrl,
     state_dir: stateDir ?? null,
     queue: redisUrl ? 'redis' : 'postgresql',
@@ -54,11 +55,12 @@ function facts({ redisUrl }: Config, { url, publicUrl, firstStart, stateDir }: R
   };
 }
 
-function banner(config: Config, { url, publicUrl, firstStart, stateDir }: Running): string {
+function banner(config: Config, { url, opsUrl, publicUrl, firstStart, stateDir }: Running): string {
   const lines = [
     url ? `Countersign listens on ${url}` : 'Countersign works on the queue',
     stateDir ? `Database: bundled PostgreSQL, state in ${stateDir}` : 'Database: DATABASE_URL',
     `Queue: BullMQ on ${config.redisUrl ? 'Redis' : 'PostgreSQL'}`,
+    ...(opsUrl ? [`Health and metrics on ${opsUrl}`] : []),
   ];
   return `${[...lines, ...(firstStart ? firstSteps(publicUrl, firstStart) : [])].join('\n')}\n`;
 }

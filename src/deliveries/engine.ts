@@ -5,6 +5,7 @@ import { batched } from '../kernel/batch.ts';
 import type { Log } from '../kernel/log.ts';
 import { rateLimited } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
+import { spanOf } from '../kernel/trace.ts';
 import { announce } from './announce-store.ts';
 import { claim, giveBack, readEndpoints } from './claim-store.ts';
 import type { Ask, Claimed, EndpointRow } from './claim-store.ts';
@@ -54,6 +55,7 @@ export function createEngine(deps: EngineDeps): Engine {
 
   const claimAll = async (asks: Ask[]): Promise<Claimed[][]> => {
     const claimed = await claim(db, asks);
+    metrics.claimBatchSize.observe(claimed.length);
     const [first] = claimed;
     if (first) clockOffsetMs = first.db_now_ms - Date.now();
     const byEndpoint = new Map(asks.map(({ endpoint_id }) => [endpoint_id, [] as Claimed[]]));
@@ -106,7 +108,15 @@ export function createEngine(deps: EngineDeps): Engine {
     read: batched(readAll, { atOnce: 1, maxItems: CLAIMS_AT_ONCE, isItemsFault: () => false }),
     giveBack: (ids, token) => giveBack(db, ids, token),
     finish: (item) => write(item).catch((error: unknown) => write(plain(item, error))),
-    send: (route, claimed) => send(deps, route, claimed, now()),
+    send: (route, claimed) => {
+      metrics.inFlight.inc();
+      const attributes = { 'countersign.delivery_id': claimed.id, 'countersign.attempt': claimed.attempt };
+      return spanOf('callback attempt', claimed.traceparent, attributes, async (span) => {
+        const attempt = await send(deps, route, claimed, now());
+        span.setAttribute('http.response.status_code', attempt.status_code ?? 0);
+        return attempt;
+      }).finally(() => metrics.inFlight.dec());
+    },
     routeOf: (row) => routeOf(deps, row),
     report: reporter({ log, metrics, relay }),
     maySend: () => !stopping() && !troubled,

@@ -35,6 +35,7 @@ describe('serve --json', () => {
     expect(line).toEqual({
       url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
       public_url: line.url,
+      ops_url: null,
       state_dir: null,
       queue: 'postgresql',
       api_key: expect.stringMatching(/^cs_test_/),

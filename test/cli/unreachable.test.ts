@@ -15,7 +15,7 @@ describe('PostgreSQL that cannot be reached is named with the cure', () => {
   // A name with two addresses fails with two errors at once.
   test.each(['127.0.0.1', 'localhost'])('at %s, by every command', async (host) => {
     const place = `${host}:${await freePort()}`;
-    for (const args of [['serve'], ['migrate'], ['integration', 'list'], ['doctor']]) {
+    for (const args of [['migrate'], ['integration', 'list'], ['doctor']]) {
       const ran = await runCli(args, databaseAt(place));
       expect(ran.code).toBe(1);
       const said = args[0] === 'doctor' ? ran.stdout : ran.stderr;

@@ -34,13 +34,15 @@ export async function startProxy({ credentials, names = {}, refuse }: ProxyOptio
     if (status !== undefined) return void inside.end(`HTTP/1.1 ${status} No\r\n\r\n<h1>${status}</h1>`);
     const { hostname, port } = new URL(`tcp://${target}`);
     const host = hostname.replace(/^\[|\]$/g, '');
+    let stands = false;
     const outside = connect(Number(port), names[host] ?? host, () => {
+      stands = true;
       inside.write('HTTP/1.1 200 Connection established\r\nvia: test\r\n\r\n');
       inside.pipe(outside).pipe(inside);
     });
     track(outside);
-    outside.on('error', () => inside.end('HTTP/1.1 502 Bad gateway\r\n\r\n'));
-    outside.on('close', () => inside.destroy());
+    outside.on('error', () => stands || inside.end('HTTP/1.1 502 Bad gateway\r\n\r\n'));
+    outside.on('close', () => stands && inside.destroy());
     inside.on('close', () => outside.destroy());
   });
   server.listen(0, '127.0.0.1');

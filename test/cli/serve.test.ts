@@ -51,6 +51,7 @@ describe('serve --json', () => {
     const second = await start({ ...settings, PUBLIC_URL: 'https://verify.example.com' }, '--json');
     expect(lineOf(second)).toEqual({
       url: second.url,
+      ops_url: null,
       public_url: 'https://verify.example.com',
       state_dir: null,
       queue: 'postgresql',

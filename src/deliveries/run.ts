@@ -54,13 +54,13 @@ export function startRun(deps: RunDeps, endpointId: string): { poke: () => void;
   const writes = new Set<Promise<Written>>();
   let health: Health | undefined;
   let openedFor: { row: EndpointRow; route: Route } | undefined;
-  let [workers, held] = [0, true];
+  let [workers, held, releasing] = [0, true, false];
   const all: Promise<void>[] = [];
 
   const standing = () => (health ? stateOf(current(health), deps.now()) : 'healthy');
   const isLate = () => performance.now() > until;
   const mustEnd = () =>
-    !held || isLate() || !deps.maySend() || ['open', 'paused', 'disabled'].includes(standing());
+    !held || releasing || isLate() || !deps.maySend() || ['open', 'paused', 'disabled'].includes(standing());
   const width = () => (standing() === 'healthy' ? (supply.row()?.in_flight_cap ?? deps.inFlightCap) : 1);
   /** What operators decide stands in the row, which is read again and again; the rest is ours. */
   const current = (mine: Health): Health => ({
@@ -100,7 +100,8 @@ export function startRun(deps: RunDeps, endpointId: string): { poke: () => void;
     const { body } = claimed;
     if (claimed.gone || body === null) {
       const reason = claimed.gone ? 'gone' : 'body_deleted';
-      return write({ result: concludeUnsent(claimed, reason, token), announcements: [] });
+      const result = concludeUnsent(claimed, reason, token);
+      return write({ result, announcements: [] }, (kept) => deps.metrics.givenUpTotal.inc({ reason }, +kept));
     }
     const startedAt = deps.now();
     const attempt = await deps.send(() => route(row), { ...claimed, body });
@@ -119,14 +120,18 @@ export function startRun(deps: RunDeps, endpointId: string): { poke: () => void;
     item: Omit<Finish, 'state'>,
     then: (kept: boolean) => void = () => undefined,
   ): Promise<void> {
-    const isLast = workers <= 1 && supply.isDry();
+    // Of a run that must end, what it had claimed is back by then, however much more is due.
+    const isLast = workers === 0 || (workers === 1 && supply.isDry());
     const release = !isLast ? 'no' : mustEnd() ? 'now' : 'if_done';
+    // Until the answer, nobody may claim under a lease that is being given away.
+    if (release !== 'no') releasing = true;
     const state = { endpoint_id: endpointId, token, health: current(health!), release } as const;
     const written = deps.finish({ ...item, state });
     writes.add(written);
     void written.finally(() => writes.delete(written)).catch(() => undefined);
     const settled = written.then((answer) => {
       then(answer.kept);
+      if (release !== 'no') releasing = false;
       if (!answer.held) held = false;
       else if (release !== 'no') supply.refresh();
     });

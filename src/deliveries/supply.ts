@@ -32,25 +32,34 @@ const SLOW_MS = 2_000;
 
 /** The supply of one run; `token` is its lease on the endpoint. */
 export function createSupply(deps: SupplyDeps, endpointId: string, token: string): Supply {
-  let buffer: Claimed[] = [];
+  let buffer: { claimed: Claimed; since: number }[] = [];
   let filledAt = performance.now();
   let size = deps.inFlightCap;
   let dry = false;
   let filling: Promise<void> | undefined;
   let row: EndpointRow | undefined;
-  let readAt = 0;
+  let readAt = -Infinity;
 
   async function fill(): Promise<void> {
     const want = Math.max(size - buffer.length, 1);
+    // Their leases began when the claim did, which may have had to wait.
+    const since = performance.now();
     const claimed = await deps.claim({ endpoint_id: endpointId, token, want });
-    if (claimed.length > 0 && performance.now() - readAt > READ_AGAIN_MS) {
-      row = await deps.read(endpointId);
-      readAt = performance.now();
-    }
-    buffer.push(...claimed);
+    await readAgain(claimed).catch(async (error: unknown) => {
+      await giveBack(claimed);
+      throw error;
+    });
+    buffer.push(...claimed.map((one) => ({ claimed: one, since })));
     dry = claimed.length < want;
     size = nextSize(size, performance.now() - filledAt, row?.in_flight_cap ?? deps.inFlightCap);
     filledAt = performance.now();
+  }
+
+  /** Also when nothing was claimed any more: somebody may have disabled the endpoint. */
+  async function readAgain(claimed: Claimed[]): Promise<void> {
+    if ((claimed.length === 0 && !row) || performance.now() - readAt <= READ_AGAIN_MS) return;
+    row = await deps.read(endpointId);
+    readAt = performance.now();
   }
 
   function begin(): Promise<void> {
@@ -63,22 +72,33 @@ export function createSupply(deps: SupplyDeps, endpointId: string, token: string
     return filling;
   }
 
+  async function giveBack(claimed: Claimed[]): Promise<void> {
+    const ids = claimed.map(({ id }) => id);
+    if (ids.length > 0) await deps.giveBack(ids, token).catch(() => undefined); // their leases lapse
+  }
+
+  async function dropStale(): Promise<void> {
+    const oldest = performance.now() - MAX_WAIT_MS;
+    if (!buffer[0] || buffer[0].since > oldest) return;
+    const stale = buffer.filter(({ since }) => since <= oldest);
+    buffer = buffer.slice(stale.length);
+    await giveBack(stale.map(({ claimed }) => claimed));
+  }
+
   async function drop(): Promise<void> {
     await filling;
-    const ids = buffer.map(({ id }) => id);
-    buffer = [];
-    if (ids.length > 0) await deps.giveBack(ids, token).catch(() => undefined); // their leases lapse
+    await giveBack(buffer.splice(0).map(({ claimed }) => claimed));
   }
 
   return {
     async next() {
       for (;;) {
-        if (readAt > 0 && row?.lease_token !== token) return undefined;
-        if (buffer.length > 0 && performance.now() - filledAt > MAX_WAIT_MS) await drop();
+        if (row && row.lease_token !== token) return undefined;
+        await dropStale();
         // Half of it is claimed while the other half is sent, so that nobody waits for the database.
         if (!dry && buffer.length <= size / 2) void begin();
-        const claimed = buffer.shift();
-        if (claimed || !filling) return claimed;
+        const first = buffer.shift();
+        if (first || !filling) return first?.claimed;
         await filling;
       }
     },

@@ -1,0 +1,37 @@
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { countByStatus, insertDue, startWorker } from '../support/backlog.ts';
+import type { TestWorker } from '../support/backlog.ts';
+import { openSinks } from '../support/deliveries.ts';
+import { until } from '../support/until.ts';
+
+const sinks = openSinks();
+afterAll(() => sinks.close());
+
+describe('the end of a run', () => {
+  let worker: TestWorker;
+  beforeEach(async () => {
+    worker = await startWorker();
+  });
+  afterEach(() => worker.close());
+  const endpoint = (id: string) =>
+    worker.db.selectFrom('endpoints').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+
+  test('an endpoint whose breaker opens is let go of at once, however much waits for it', async () => {
+    const sink = await sinks.open((response) => response.writeHead(500).end());
+    const id = await insertDue(worker.db, worker.owner, sink.url, { count: 500 });
+    await until(async () => (await endpoint(id)).open_until !== null, 'an open breaker');
+    await until(async () => (await endpoint(id)).lease_token === null, 'a free endpoint', 5_000);
+    const { pending, sending } = await countByStatus(worker.db, id);
+    expect({ pending, sending }).toEqual({ pending: 500, sending: undefined });
+  });
+
+  test('a process that stops lets go of an endpoint with a long queue, and of what it has claimed', async () => {
+    const sink = await sinks.open((response) => void setTimeout(() => response.end(), 20));
+    const id = await insertDue(worker.db, worker.owner, sink.url, { count: 5_000 });
+    await until(() => sink.received.length > 100, 'a run at full speed');
+    await worker.stop();
+    const { sending, delivered } = await countByStatus(worker.db, id);
+    expect({ sending, delivered }).toEqual({ sending: undefined, delivered: sink.received.length });
+    expect((await endpoint(id)).lease_token).toBeNull();
+  });
+});

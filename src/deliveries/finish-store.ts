@@ -81,6 +81,10 @@ export async function finish(
         consecutive_failures integer, consecutive_unreachable integer, failing_since timestamptz,
         last_success_at timestamptz, open_until timestamptz, opened_times integer, probe_successes integer,
         paused_until timestamptz, announced_percent integer, disabled_at timestamptz, disabled_reason text)
+    ), locked as (
+      -- in the order in which claims lock them, or the two would wait for each other
+      select endpoints.id from endpoints join state on state.endpoint_id = endpoints.id
+      order by endpoints.id for no key update of endpoints
     ), written as (
       update endpoints set window_started_at = state.window_started_at, window_attempts = state.window_attempts,
         window_failures = state.window_failures, consecutive_failures = state.consecutive_failures,
@@ -94,7 +98,7 @@ export async function finish(
             or release = 'if_done' and not ${moreDue(0)} and not ${moreDue(1)} and not ${moreDue(2)}
           then null else endpoints.lease_token end,
         lease_until = now() + ${ENDPOINT_LEASE_S} * interval '1 second'
-      from state
+      from state join locked on locked.id = state.endpoint_id
       where endpoints.id = state.endpoint_id and endpoints.lease_token = state.token
       returning endpoints.id, endpoints.lease_token
     )

@@ -16,7 +16,7 @@ create table events (
   unique (challenge_id, sequence),
   check ((challenge_id is null) = (sequence is null))
 );
-create index events_with_body on events (occurred_at) where body is not null;
+create index events_with_body on events (occurred_at, id) where body is not null;
 
 -- Where callbacks go: one row for each origin that an integration's callbacks are sent to.
 create table endpoints (

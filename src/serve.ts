@@ -12,6 +12,8 @@ import { openStore } from './db/open.ts';
 import type { Store } from './db/open.ts';
 import { createEngine } from './deliveries/engine.ts';
 import { createRelay } from './deliveries/relay.ts';
+import { createRetention } from './deliveries/retention.ts';
+import type { Retention } from './deliveries/retention.ts';
 import { createApp } from './http.ts';
 import type { Door } from './http.ts';
 import { hmacHex } from './kernel/crypto.ts';
@@ -70,8 +72,10 @@ export async function serve(
   try {
     const store = await openLoudStore(config, log);
     closers.push(() => store.close());
+    const retention = createRetention({ ...config, db: store.db, log });
     const firstStart = await onceReachable(log, async () => {
       await migrate(store.connection);
+      await retention.prepare();
       // Nothing would seem wrong with another key until the first callback, and then every callback fails.
       await checkCallbackSecrets(store, new Date(), 1);
       return prepareFirstStart(store.db, store.sealer);
@@ -97,7 +101,7 @@ export async function serve(
     const batches = createBatches(db);
     const browsers = createBrowsers({ key: cookieKey(store), secure: publicUrl.startsWith('https:'), now });
     const deps = {
-      ...{ db, batches, sealer, jobs, relay, wake: relay.wake, now, log },
+      ...{ db, batches, sealer, jobs, relay, wake: relay.wake, now, log, retention },
       ...{ outbound, reachOf, checkCallbackUrl, browsers, publicUrl, metrics, role },
       metricsToken: config.metricsToken,
       ...{ retryWaitsMs: config.retryWaitsMs, inFlightCap: config.inFlightCap },
@@ -160,7 +164,7 @@ function openLoudStore(config: Config, log: Log): Promise<Store> {
 type Deps = Parameters<typeof createEngine>[0] &
   Parameters<typeof opsRoutes>[0] &
   Parameters<typeof verifyRoutes>[0] &
-  Parameters<typeof challengeRoutes>[0] & { relay: ReturnType<typeof createRelay> };
+  Parameters<typeof challengeRoutes>[0] & { relay: ReturnType<typeof createRelay>; retention: Retention };
 
 function doorsOf(deps: Deps): Door[] {
   return [
@@ -174,7 +178,7 @@ function doorsOf(deps: Deps): Door[] {
 
 /** Queue workers, and the timers that find what no job carries. Timers, not queue jobs: they must outlive a wiped queue. */
 function startWork(deps: Deps): () => Promise<void> {
-  const { jobs, relay, db, now, log } = deps;
+  const { jobs, relay, retention, db, now, log } = deps;
   const engine = createEngine(deps);
   jobs.work('callbacks', ENDPOINTS_AT_ONCE, engine.carry);
   jobs.work('retries', LATE_ENDPOINTS_AT_ONCE, engine.carry);
@@ -185,11 +189,13 @@ function startWork(deps: Deps): () => Promise<void> {
     every(SWEEP_MS, () => relay.sweep(), report),
     every(SWEEP_MS, () => sweepInbox(deps), report),
     every(RECONCILE_MS, () => reconcileSessions(deps), report),
+    every(TIDY_MS, () => retention.tidy(), report),
     every(TIDY_MS, () => forgetIdempotencyKeys(db, new Date(now().getTime() - IDEMPOTENCY_KEPT_MS)), report),
   ];
   // Side by side: a callback begun while the last sweep ends would come on top.
   return async () => {
     engine.stop();
+    retention.stop();
     await Promise.all([...sweeps.map((stop) => stop()), jobs.drain()]);
   };
 }

@@ -3,11 +3,13 @@ import { parseArgs } from 'node:util';
 import { UsageError } from './cli/command.ts';
 import type { Answer, Command, Values } from './cli/command.ts';
 import { doctor } from './cli/doctor.ts';
+import { integrationSet } from './cli/integration-set.ts';
 import { integrationCreate, integrationList } from './cli/integration.ts';
 import { keyRevoke, keyRotate } from './cli/key.ts';
 import { migrateCommand } from './cli/migrate.ts';
 import { providerCommands } from './cli/provider.ts';
 import { serveCommand, settingsHelp } from './cli/serve.ts';
+import { secretList, secretRevoke } from './cli/secret-live.ts';
 import { secretRotate } from './cli/secret.ts';
 import { tenantSetExpiry } from './cli/tenant.ts';
 import { ConfigError, readConfig } from './config.ts';
@@ -18,9 +20,12 @@ const commands: Command[] = [
   doctor,
   integrationCreate,
   integrationList,
+  integrationSet,
   keyRotate,
   keyRevoke,
   secretRotate,
+  secretList,
+  secretRevoke,
   tenantSetExpiry,
   ...providerCommands,
 ];

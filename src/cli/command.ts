@@ -11,7 +11,7 @@ export type Option = NonNullable<ParseArgsConfig['options']>[string] & {
   value?: string;
   required?: boolean;
 };
-export type Values = { [name: string]: string | boolean | undefined };
+export type Values = { [name: string]: string | boolean | (string | boolean)[] | undefined };
 /** What a command has to say: for programs and for people. A `failed` one ends with exit code 1. */
 export type Answer = { json: object; text: string; failed?: boolean };
 
@@ -44,6 +44,12 @@ export function modeOf(values: Values): 'test' | 'live' {
 export function textOf(values: Values, name: string): string | undefined {
   const value = values[name];
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** The texts of an option that may be given several times. */
+export function textsOf(values: Values, name: string): string[] {
+  const value = values[name];
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
 }
 
 /** Runs `work` on the store and its first tenant, beside a running server or without one. */

@@ -1,10 +1,13 @@
 import { invalid } from '../kernel/errors.ts';
+import type { Sealer } from '../kernel/crypto.ts';
 import { createReach } from '../reach.ts';
 import { createIntegration } from '../tenants/keys.ts';
 import { DEFAULT_SCOPES, SCOPES, listIntegrations } from '../tenants/store.ts';
 import type { KeyRights } from '../tenants/store.ts';
 import { MODE_OPTION, UsageError, modeOf, textOf, withTenant } from './command.ts';
 import type { Command, Values } from './command.ts';
+import { SENDING_OPTIONS, sendingOf } from './integration-options.ts';
+import { linesOf, shownOf } from './integration-shown.ts';
 import { secretOf } from './rotation.ts';
 
 const MAX_NAME = 100;
@@ -21,6 +24,7 @@ export const integrationCreate: Command = {
     },
     'webhook-secret': { type: 'string', value: 'SECRET', help: 'Signs callbacks; generated when left out' },
     mode: MODE_OPTION,
+    ...SENDING_OPTIONS,
     scopes: {
       type: 'string',
       value: 'LIST',
@@ -36,15 +40,17 @@ export const integrationCreate: Command = {
       if (name.length > MAX_NAME) throw invalid(`--name must have at most ${MAX_NAME} characters`);
       const secret = secretOf(values);
       const rights = rightsOf(values);
+      const sending = sendingOf(values);
       const callback_url = textOf(values, 'callback-url') ?? null;
       const reach = createReach(config, store.bundled);
       if (callback_url) reach.checkCallbackUrl(callback_url, mode, '--callback-url');
       await reach.outbound.close();
-      const made = await store.db
-        .transaction()
-        .execute((tx) =>
-          createIntegration(tx, store.sealer, { tenant_id, name, mode, callback_url, secret, rights }),
-        );
+      const made = await store.db.transaction().execute((tx) =>
+        createIntegration(tx, store.sealer, {
+          ...{ tenant_id, name, mode, callback_url, secret, rights },
+          ...sending,
+        }),
+      );
       return {
         json: {
           integration_id: made.integrationId,
@@ -71,19 +77,25 @@ export const integrationList: Command = {
   summary: 'Show the integrations and which keys are valid',
   options: {},
   run: (config) =>
-    withTenant(config, async ({ db }, tenantId) => {
+    withTenant(config, async ({ db, sealer }, tenantId) => {
       const rows = await listIntegrations(db, tenantId, new Date());
-      return {
-        json: { integrations: rows.map(({ id, ...row }) => ({ integration_id: id, ...row })) },
-        text: rows
-          .map(
-            (row) =>
-              `${row.id}  ${row.mode}  ${row.name}\n  callbacks: ${row.callback_url ?? 'per request'}\n  keys: ${row.key_prefixes.map((prefix) => `${prefix}…`).join(', ') || 'none valid'}`,
-          )
-          .join('\n'),
-      };
+      const integrations = rows.map((row) => present(sealer, row));
+      return { json: { integrations }, text: integrations.map(textOfOne).join('\n') };
     }),
 };
+
+type Row = Awaited<ReturnType<typeof listIntegrations>>[number];
+
+function present(sealer: Sealer, row: Row) {
+  const { id, name, mode, created_at, key_prefixes } = row;
+  return { integration_id: id, name, mode, created_at, key_prefixes, ...shownOf(sealer, row) };
+}
+
+function textOfOne(one: ReturnType<typeof present>): string {
+  const keys = one.key_prefixes.map((prefix) => `${prefix}…`).join(', ') || 'none valid';
+  const lines = [...linesOf(one), `keys: ${keys}`];
+  return [`${one.integration_id}  ${one.mode}  ${one.name}`, ...lines.map((line) => `  ${line}`)].join('\n');
+}
 
 function rightsOf(values: Values): KeyRights {
   const scopes = (textOf(values, 'scopes') ?? '').split(',').map((scope) => scope.trim());

@@ -25,7 +25,16 @@ export function overlapOption(fallback: string): Option {
 
 /** When the overlap that was asked for ends. */
 export function overlapEnd(values: Values): Date {
-  return new Date(Date.now() + durationOf(textOf(values, 'overlap') ?? '0'));
+  return new Date(Date.now() + overlapMs(values));
+}
+
+/** How long the overlap that was asked for is. */
+export function overlapMs(values: Values): number {
+  const ms = durationOrNone(textOf(values, 'overlap') ?? '0');
+  if (ms === undefined || ms > MAX_OVERLAP_MS) {
+    throw new UsageError('--overlap must be 0 or a time such as 30m, 24h or 7d, at most 7d');
+  }
+  return ms;
 }
 
 /** The integration that `--integration` names; a name that several share is refused. */
@@ -58,14 +67,6 @@ export function secretOf(values: Values): string | undefined {
 /** Servers remember callers for a moment; when the command returns, the change holds everywhere. */
 export function untilServersNoticed(): Promise<void> {
   return sleep(CALLER_CACHE_MS);
-}
-
-function durationOf(text: string): number {
-  const ms = durationOrNone(text);
-  if (ms === undefined || ms > MAX_OVERLAP_MS) {
-    throw new UsageError('--overlap must be 0 or a time such as 30m, 24h or 7d, at most 7d');
-  }
-  return ms;
 }
 
 function durationOrNone(text: string): number | undefined {

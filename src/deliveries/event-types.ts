@@ -20,9 +20,31 @@ export const EVENT_TYPES = [...CHALLENGE_EVENTS, ...OPERATIONS_EVENTS] as const;
 /** Sent when somebody asks whether an endpoint works. */
 export const TEST_EVENT = 'endpoint.test';
 
+export type EventType = (typeof EVENT_TYPES)[number];
 export type OperationsEvent = (typeof OPERATIONS_EVENTS)[number];
 
 /** Whether the text is an event that integrations may choose. */
-export function isEventType(text: string): text is (typeof EVENT_TYPES)[number] {
+export function isEventType(text: string): text is EventType {
   return EVENT_TYPES.some((type) => type === text);
+}
+
+/**
+ * The events that a list such as `challenge.completed,delivery.*` means, each once; `*` is all. Only those of today: a
+ * type that a later version adds is nobody's choice yet. Throws Error that says what to write.
+ */
+export function parseEventTypes(text: string): EventType[] {
+  const chosen = new Set(text.split(',').flatMap((part) => matching(part.trim())));
+  return EVENT_TYPES.filter((type) => chosen.has(type));
+}
+
+function matching(part: string): readonly EventType[] {
+  if (isEventType(part)) return [part];
+  const found = part === '*' || part.endsWith('.*') ? startingWith(part.slice(0, -1)) : [];
+  if (found.length > 0) return found;
+  const groups = [...new Set(EVENT_TYPES.map((type) => `${type.split('.')[0]}.*`))];
+  throw new Error(`there is no event "${part}"; use ${[...EVENT_TYPES, ...groups].join(', ')} or *`);
+}
+
+function startingWith(start: string): EventType[] {
+  return EVENT_TYPES.filter((type) => type.startsWith(start));
 }

@@ -4,7 +4,7 @@ import type { Sealer } from '../kernel/crypto.ts';
 import { newId } from '../kernel/id.ts';
 import { insertCallbackSecret } from './secrets-store.ts';
 import { insertIntegration, insertKey } from './store.ts';
-import type { KeyRights, Mode } from './store.ts';
+import type { KeyRights, Mode, NewIntegration } from './store.ts';
 
 /** How much of a key is kept readable: enough to tell keys apart, far too little to guess one. */
 const PREFIX_LENGTH = 12;
@@ -20,15 +20,16 @@ export function callbackSecretContext(secretId: string): string {
   return `callback_secrets:${secretId}`;
 }
 
-/** Seals and stores a callback secret. */
+/** Seals and stores a callback secret; returns its id. */
 export async function addCallbackSecret(
   db: Db,
   sealer: Sealer,
   integrationId: string,
   secret: string,
-): Promise<void> {
+): Promise<string> {
   const id = newId();
   await insertCallbackSecret(db, integrationId, id, sealer.seal(secret, callbackSecretContext(id)));
+  return id;
 }
 
 /** The part of a key, or of what a list shows of it, that tells it from others. */
@@ -40,14 +41,7 @@ export function keyPrefix(text: string): string {
 export async function createIntegration(
   db: Db,
   sealer: Sealer,
-  wish: {
-    tenant_id: string;
-    name: string;
-    mode: Mode;
-    callback_url: string | null;
-    secret?: string | undefined;
-    rights?: KeyRights | undefined;
-  },
+  wish: NewIntegration & { secret?: string | undefined; rights?: KeyRights | undefined },
 ): Promise<{ integrationId: string; apiKey: string; secret: string }> {
   const { secret = newWebhookSecret(), rights, ...integration } = wish;
   const integrationId = await insertIntegration(db, integration);

@@ -21,6 +21,11 @@ export async function insertCallbackSecret(
   await db.insertInto('callback_secrets').values({ id, integration_id: integrationId, sealed }).execute();
 }
 
+/** Lets one callback secret end at `at`. */
+export async function endCallbackSecret(db: Db, id: string, at: Date): Promise<void> {
+  await db.updateTable('callback_secrets').set({ valid_until: at }).where('id', '=', id).execute();
+}
+
 /** Lets the integration's callback secrets end at `until`, unless they end sooner; returns how many. */
 export async function endCallbackSecrets(db: Db, integrationId: string, until: Date): Promise<number> {
   const { numUpdatedRows } = await db
@@ -36,7 +41,7 @@ export async function endCallbackSecrets(db: Db, integrationId: string, until: D
 export function findCallbackSecrets(db: Db, integrationId: string, now: Date) {
   return db
     .selectFrom('callback_secrets')
-    .select(['id', 'sealed'])
+    .select(['id', 'sealed', 'created_at', 'valid_until'])
     .where('integration_id', '=', integrationId)
     .where((eb) => eb.or([eb('valid_until', 'is', null), eb('valid_until', '>', now)]))
     .orderBy('id', 'desc')

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Selectable } from 'kysely';
+import type { Insertable, Selectable } from 'kysely';
 import type { Db } from '../db/database.ts';
 import type { Integrations } from '../generated/database.ts';
 import { newId } from '../kernel/id.ts';
@@ -15,6 +15,11 @@ export const SCOPES = [
 /** What a key may do unless somebody says otherwise. */
 export const DEFAULT_SCOPES = ['challenges:create', 'challenges:read', 'deliveries:manage'] as const;
 export type KeyRights = { scopes: string[]; own_only: boolean };
+/** What can be said of an integration when it is made. */
+export type NewIntegration = Pick<
+  Insertable<Integrations>,
+  'tenant_id' | 'name' | 'callback_url' | 'events' | 'retry_waits_s' | 'in_flight_cap'
+> & { mode: Mode };
 /** Who is asking: the integration behind an API key, and what its tenant has decided. */
 export type Caller = {
   tenant_id: string;
@@ -90,10 +95,7 @@ export async function setDefaultExpiry(db: Db, tenantId: string, minutes: number
 }
 
 /** Adds a webhook integration and returns its id. */
-export async function insertIntegration(
-  db: Db,
-  integration: { tenant_id: string; name: string; mode: Mode; callback_url: string | null },
-): Promise<string> {
+export async function insertIntegration(db: Db, integration: NewIntegration): Promise<string> {
   const id = newId();
   await db
     .insertInto('integrations')
@@ -116,6 +118,11 @@ export function listIntegrations(db: Db, tenantId: string, now: Date) {
       'integrations.name',
       'integrations.mode',
       'integrations.callback_url',
+      'integrations.events',
+      'integrations.retry_waits_s',
+      'integrations.in_flight_cap',
+      'integrations.headers_sealed',
+      'integrations.tls_sealed',
       'integrations.created_at',
       eb
         .fn<string[]>('array_remove', [eb.fn.agg('array_agg', ['key_prefix']), eb.val(null)])

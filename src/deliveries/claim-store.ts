@@ -65,7 +65,8 @@ export async function claim(db: Db, asks: readonly Ask[]): Promise<Claimed[]> {
     ), picked as (
       select held.id as endpoint_id, held.token, due.id
       from held cross join lateral (
-        select * from (${dueOf(0, sql`held.want`)} union all ${dueOf(1, sql`held.want`)}) early
+        (select * from (${dueOf(0, sql`held.want`)} union all ${dueOf(1, sql`held.want`)}) early
+          order by lane, next_attempt_at limit held.want)
         union all ${dueOf(2, sql`greatest(1, held.want / ${LATE_SHARE}::integer)`)}
       ) due
     ), leased as (
@@ -92,7 +93,7 @@ export async function claim(db: Db, asks: readonly Ask[]): Promise<Claimed[]> {
 
 /** The due deliveries of one lane, oldest first. */
 function dueOf(lane: number, limit: ReturnType<typeof sql>) {
-  return sql`(select id from deliveries
+  return sql`(select id, lane, next_attempt_at from deliveries
     where endpoint_id = held.id and status = 'pending' and lane = ${lane} and next_attempt_at <= now()
     order by next_attempt_at limit ${limit})`;
 }

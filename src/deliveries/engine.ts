@@ -90,11 +90,13 @@ export function createEngine(deps: EngineDeps): Engine {
     const results = items.flatMap(({ result }) => result ?? []);
     const gone = items.flatMap((item) => item.gone ?? []);
     const states = [...new Map(items.map(({ state }) => [state.endpoint_id, state])).values()];
-    const news = items.flatMap(({ announcements }) => announcements);
-    if (news.length === 0) return finish(db, results, states, gone);
+    if (items.every(({ announcements }) => announcements.length === 0))
+      return finish(db, results, states, gone);
     const { finished, woken } = await db.transaction().execute(async (tx) => {
       const done = await finish(tx, results, states, gone);
       const endpoints = [];
+      // What was not ours to write, or had been written before its answer got lost, is no news.
+      const news = items.filter((item) => written(item, done).kept).flatMap((item) => item.announcements);
       for (const one of news) endpoints.push(...(await announce(tx, one, now())));
       return { finished: done, woken: endpoints };
     });

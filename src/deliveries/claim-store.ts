@@ -3,9 +3,11 @@ import type { Selectable } from 'kysely';
 import type { Db } from '../db/database.ts';
 import type { Endpoints } from '../generated/database.ts';
 
-/** A run's wish: its endpoint, its lease, and how many deliveries it has room for. */
-export type Ask = { endpoint_id: string; token: string; want: number };
-/** A delivery taken for one attempt. */
+/** A run that wants its endpoint for itself; `token` will be its lease. */
+export type Wish = { endpoint_id: string; token: string };
+/** A run's wish for deliveries: how many it has room for, and which it has already. */
+export type Ask = Wish & { want: number; taken: readonly string[] };
+/** A due delivery, in the hands of the run that holds its endpoint. */
 export type Claimed = {
   id: string;
   endpoint_id: string;
@@ -25,7 +27,7 @@ export type Claimed = {
   /** how long it has been due, and how long ago it was made */
   due_ms: number;
   age_ms: number;
-  /** the database's clock minus this process's: one clock rules leases and due times in all processes */
+  /** the database's time: one clock rules leases and due times in all processes */
   db_now_ms: number;
 };
 /** An endpoint as its run sees it: health, how its integration wants callbacks sent, and what signs them. */
@@ -40,87 +42,103 @@ export type EndpointRow = Selectable<Endpoints> & {
 };
 
 /** An endpoint's lease without a sign of life from its run, in seconds: one request (10 s) and as much again to write it down. */
-const ENDPOINT_LEASE_S = 20;
-/** A delivery's lease: it may wait for its turn within the run, then one request, then slack to write it down. */
-const DELIVERY_LEASE_S = 35;
+const LEASE_S = 20;
 /** Of a claim, the share that later retries get beside first attempts. */
 const LATE_SHARE = 5;
 
 /**
- * Takes due deliveries for runs, for all of them in one statement. An endpoint that another run holds, or that is
- * disabled, open or paused, yields nothing. First attempts come before what people resend, and that before later retries.
+ * Leases endpoints to runs, for all of them in one statement; of those with something due, and that nobody else holds
+ * and that are not disabled, open or paused. `lapsed`: it was taken from a run that has fallen silent.
+ */
+export async function acquire(
+  db: Db,
+  wishes: readonly Wish[],
+): Promise<(EndpointRow & { lapsed: boolean })[]> {
+  const { rows } = await sql<EndpointRow & { lapsed: boolean }>`
+    with asked as (
+      select * from unnest(${wishes.map((wish) => wish.endpoint_id)}::uuid[], ${wishes.map((wish) => wish.token)}::uuid[])
+        as asked (id, token)
+    ), free as (
+      select endpoints.id, asked.token, endpoints.lease_token is not null as lapsed
+      from asked join endpoints on endpoints.id = asked.id
+      where (lease_token is null or lease_until <= now()) and ${mayBeSentTo()}
+        and (${isDue(0)} or ${isDue(1)} or ${isDue(2)})
+      order by endpoints.id for no key update of endpoints
+    ), leased as (
+      update endpoints set lease_token = free.token, lease_until = now() + ${LEASE_S} * interval '1 second'
+      from free where endpoints.id = free.id
+      returning endpoints.*, free.lapsed
+    )
+    select endpoints.*, ${sendingColumns()} from leased as endpoints ${sendingTables()}`.execute(db);
+  return rows;
+}
+
+/**
+ * Due deliveries for runs, for all of them in one statement; none for a run that has lost its endpoint, or must not go
+ * on. They are not marked: nobody else sends to the endpoint. First attempts come before what people resend, and that
+ * before later retries.
  */
 export async function claim(db: Db, asks: readonly Ask[]): Promise<Claimed[]> {
+  const taken = asks.flatMap((ask) => ask.taken);
   const { rows } = await sql<Claimed>`
     with asked as (
       select * from unnest(${asks.map((ask) => ask.endpoint_id)}::uuid[], ${asks.map((ask) => ask.token)}::uuid[],
         ${asks.map((ask) => ask.want)}::integer[]) as asked (id, token, want)
-    ), held as (
-      select asked.* from asked join endpoints on endpoints.id = asked.id
-      where (lease_token is null or lease_until <= now() or lease_token = asked.token)
-        and disabled_at is null
-        and (open_until is null or open_until <= now())
-        and (paused_until is null or paused_until <= now())
-      order by asked.id for no key update of endpoints
-    ), picked as (
-      select held.id as endpoint_id, held.token, due.id
-      from held cross join lateral (
-        (select * from (${dueOf(0, sql`held.want`)} union all ${dueOf(1, sql`held.want`)}) early
-          order by lane, next_attempt_at limit held.want)
-        union all ${dueOf(2, sql`greatest(1, held.want / ${LATE_SHARE}::integer)`)}
-      ) due
-    ), leased as (
-      update endpoints set lease_token = held.token, lease_until = now() + ${ENDPOINT_LEASE_S} * interval '1 second'
-      from held
-      where endpoints.id = held.id and exists (select 1 from picked where picked.endpoint_id = held.id)
-    ), taken as (
-      update deliveries set status = 'sending', attempts = attempts + 1, lease_token = picked.token,
-        lease_until = now() + ${DELIVERY_LEASE_S} * interval '1 second'
-      from picked
-      where deliveries.id = picked.id and deliveries.status = 'pending'
-      returning deliveries.*
     )
-    select taken.id, taken.endpoint_id, taken.event_id, events.challenge_id, events.type, events.body,
-      events.traceparent, taken.url, taken.trigger, taken.lane, taken.attempts as attempt,
-      exists (select 1 from gone_urls where endpoint_id = taken.endpoint_id and url = taken.url) as gone,
-      extract(epoch from now() - taken.next_attempt_at)::float8 * 1000 as due_ms,
-      extract(epoch from now() - taken.created_at)::float8 * 1000 as age_ms,
+    select due.id, due.endpoint_id, due.event_id, events.challenge_id, events.type, events.body, events.traceparent,
+      due.url, due.trigger, due.lane, due.attempts + 1 as attempt,
+      exists (select 1 from gone_urls where endpoint_id = due.endpoint_id and url = due.url) as gone,
+      extract(epoch from now() - due.next_attempt_at)::float8 * 1000 as due_ms,
+      extract(epoch from now() - due.created_at)::float8 * 1000 as age_ms,
       extract(epoch from clock_timestamp())::float8 * 1000 as db_now_ms
-    from taken join events on events.id = taken.event_id
-    order by taken.lane, taken.next_attempt_at`.execute(db);
+    from asked
+    join endpoints on endpoints.id = asked.id and endpoints.lease_token = asked.token and ${mayBeSentTo()}
+    cross join lateral (
+      (select * from (${dueOf(0, taken)} union all ${dueOf(1, taken)}) early
+        order by lane, next_attempt_at limit asked.want)
+      union all ${dueOf(2, taken, sql`greatest(1, asked.want / ${LATE_SHARE}::integer)`)}
+    ) due
+    join events on events.id = due.event_id
+    order by due.lane, due.next_attempt_at`.execute(db);
   return rows;
-}
-
-/** The due deliveries of one lane, oldest first. */
-function dueOf(lane: number, limit: ReturnType<typeof sql>) {
-  return sql`(select id, lane, next_attempt_at from deliveries
-    where endpoint_id = held.id and status = 'pending' and lane = ${lane} and next_attempt_at <= now()
-    order by next_attempt_at limit ${limit})`;
-}
-
-/** Gives deliveries back that were claimed and not begun; their attempts are not spent. */
-export async function giveBack(db: Db, ids: readonly string[], token: string): Promise<void> {
-  await db
-    .updateTable('deliveries')
-    .set({ status: 'pending', lease_token: null, lease_until: null })
-    .set((eb) => ({ attempts: eb('attempts', '-', 1) }))
-    .where('id', 'in', ids)
-    .where('lease_token', '=', token)
-    .execute();
 }
 
 /** Endpoints with all that sending to them needs; secrets that are valid now, newest first. */
 export async function readEndpoints(db: Db, ids: readonly string[]): Promise<EndpointRow[]> {
   const { rows } = await sql<EndpointRow>`
-    select endpoints.*, integrations.name as integration_name, retry_waits_s, in_flight_cap, headers_sealed, tls_sealed,
-      coalesce(secret_ids, '{}') as secret_ids, coalesce(secrets_sealed, '{}') as secrets_sealed
-    from endpoints
-    join integrations on integrations.id = endpoints.integration_id
+    select endpoints.*, ${sendingColumns()} from endpoints ${sendingTables()}
+    where endpoints.id = any(${ids}::uuid[])`.execute(db);
+  return rows;
+}
+
+function mayBeSentTo() {
+  return sql`disabled_at is null
+    and (open_until is null or open_until <= now()) and (paused_until is null or paused_until <= now())`;
+}
+
+function isDue(lane: number) {
+  return sql`exists (select 1 from deliveries where endpoint_id = endpoints.id and status = 'pending'
+    and lane = ${lane} and next_attempt_at <= now())`;
+}
+
+/** The due deliveries of one lane, oldest first. */
+function dueOf(lane: number, taken: readonly string[], limit = sql`asked.want`) {
+  return sql`(select * from deliveries
+    where endpoint_id = asked.id and status = 'pending' and lane = ${lane} and next_attempt_at <= now()
+      and id <> all(${taken}::uuid[])
+    order by next_attempt_at limit ${limit})`;
+}
+
+function sendingColumns() {
+  return sql`integrations.name as integration_name, retry_waits_s, in_flight_cap, headers_sealed, tls_sealed,
+    coalesce(secret_ids, '{}') as secret_ids, coalesce(secrets_sealed, '{}') as secrets_sealed`;
+}
+
+function sendingTables() {
+  return sql`join integrations on integrations.id = endpoints.integration_id
     cross join lateral (
       select array_agg(id order by id desc) as secret_ids, array_agg(sealed order by id desc) as secrets_sealed
       from callback_secrets
       where integration_id = endpoints.integration_id and (valid_until is null or valid_until > now())
-    ) secrets
-    where endpoints.id = any(${ids}::uuid[])`.execute(db);
-  return rows;
+    ) secrets`;
 }

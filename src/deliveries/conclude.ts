@@ -72,6 +72,7 @@ function resultOf(claimed: Claimed, token: string, verdict: Verdict): Result {
     dead_reason: verdict.next === 'dead' ? verdict.reason : null,
     wait_ms: again ? verdict.waitMs : null,
     lane: attempts >= FIRST_ATTEMPTS ? LATE_LANE : claimed.lane,
+    before: claimed.attempt - 1,
     attempts,
     attempt: undefined,
   };

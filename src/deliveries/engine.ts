@@ -7,8 +7,8 @@ import { rateLimited } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import { spanOf } from '../kernel/trace.ts';
 import { announce } from './announce-store.ts';
-import { claim, giveBack, readEndpoints } from './claim-store.ts';
-import type { Ask, Claimed, EndpointRow } from './claim-store.ts';
+import { acquire, claim, readEndpoints } from './claim-store.ts';
+import type { Ask, Claimed, EndpointRow, Wish } from './claim-store.ts';
 import { finish } from './finish-store.ts';
 import type { Finished } from './finish-store.ts';
 import type { Relay } from './relay.ts';
@@ -62,6 +62,12 @@ export function createEngine(deps: EngineDeps): Engine {
     for (const one of claimed) byEndpoint.get(one.endpoint_id)?.push(one);
     return asks.map(({ endpoint_id }) => byEndpoint.get(endpoint_id) ?? []);
   };
+  const acquireAll = async (wishes: Wish[]): Promise<(EndpointRow | undefined)[]> => {
+    const leased = await acquire(db, wishes);
+    metrics.leaseReclaimedTotal.inc(leased.filter(({ lapsed }) => lapsed).length);
+    const rows = new Map(leased.map((row) => [row.lease_token, row]));
+    return wishes.map(({ token }) => rows.get(token));
+  };
   const readAll = async (ids: string[]): Promise<(EndpointRow | undefined)[]> => {
     const rows = new Map((await readEndpoints(db, ids)).map((row) => [row.id, row]));
     return ids.map((id) => rows.get(id));
@@ -89,7 +95,7 @@ export function createEngine(deps: EngineDeps): Engine {
   async function writeOnce(items: Finish[]): Promise<Finished> {
     const results = items.flatMap(({ result }) => result ?? []);
     const gone = items.flatMap((item) => item.gone ?? []);
-    const states = [...new Map(items.map(({ state }) => [state.endpoint_id, state])).values()];
+    const states = [...new Map(items.map(({ state }) => [state.token, state])).values()];
     if (items.every(({ announcements }) => announcements.length === 0))
       return finish(db, results, states, gone);
     const { finished, woken } = await db.transaction().execute(async (tx) => {
@@ -106,9 +112,9 @@ export function createEngine(deps: EngineDeps): Engine {
 
   const write = batched(writeAll, { atOnce: 1, maxItems: WRITES_AT_ONCE, isItemsFault });
   const runDeps: RunDeps = {
+    acquire: batched(acquireAll, { atOnce: 1, maxItems: CLAIMS_AT_ONCE, isItemsFault: () => false }),
     claim: batched(claimAll, { atOnce: 1, maxItems: CLAIMS_AT_ONCE, isItemsFault: () => false }),
     read: batched(readAll, { atOnce: 1, maxItems: CLAIMS_AT_ONCE, isItemsFault: () => false }),
-    giveBack: (ids, token) => giveBack(db, ids, token),
     finish: (item) => write(item).catch((error: unknown) => write(plain(item, error))),
     send: (route, claimed) => {
       metrics.inFlight.inc();
@@ -151,7 +157,7 @@ export function createEngine(deps: EngineDeps): Engine {
 }
 
 function written({ result, state }: Finish, { kept, held }: Finished): Written {
-  return { kept: result === undefined || kept.has(result.delivery_id), held: held.has(state.endpoint_id) };
+  return { kept: result === undefined || kept.has(result.delivery_id), held: held.has(state.token) };
 }
 
 /** Bad data (SQLSTATE class 22) or a broken constraint (23): the same results would fail again. */

@@ -5,7 +5,7 @@ import { rateLimited } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Job, Jobs, QueueName } from '../queue.ts';
 import type { Result } from './finish-store.ts';
-import { buryDisabled, findBusy, reclaim } from './sweep-store.ts';
+import { buryDisabled, findBusy } from './sweep-store.ts';
 
 /** Tells the queue which endpoints have something due. A job names an endpoint; what is due stands in PostgreSQL. */
 export type Relay = {
@@ -77,8 +77,6 @@ export function createRelay({
       gather(lane === LATE_LANE ? 'retries' : 'callbacks', key, job);
     },
     async sweep() {
-      const reclaimed = await reclaim(db);
-      metrics.leaseReclaimedTotal.inc(reclaimed);
       const buried = await buryDisabled(db);
       metrics.givenUpTotal.inc({ reason: 'endpoint_disabled' }, buried);
       const busy = await findBusy(db);

@@ -4,7 +4,7 @@ import { announcementsOf } from './announce.ts';
 import type { Announcement } from './announce.ts';
 import { stateOf } from './breaker.ts';
 import type { Health } from './breaker.ts';
-import type { Claimed, EndpointRow } from './claim-store.ts';
+import type { Claimed, EndpointRow, Wish } from './claim-store.ts';
 import { conclude, concludeUnsent } from './conclude.ts';
 import type { Conclusion } from './conclude.ts';
 import type { EndpointState, Gone, Result } from './finish-store.ts';
@@ -24,6 +24,8 @@ export type Written = { kept: boolean; held: boolean };
 
 /** What the engine shares among its runs. */
 export type RunDeps = SupplyDeps & {
+  /** leases the endpoint to this run; undefined when there is nothing to send, or somebody else does */
+  acquire: (wish: Wish) => Promise<EndpointRow | undefined>;
   metrics: Metrics;
   routeOf: (row: EndpointRow) => Route;
   send: (route: () => Route, claimed: Claimed & { body: string }) => Promise<Attempt>;
@@ -42,39 +44,50 @@ const MAX_RUN_MS = 30_000;
 /** Results of a run on their way to the database; beyond that nothing new is begun. */
 const MAX_UNWRITTEN = 200;
 
-/**
- * Sends what is due to one endpoint until nothing is, or it must not go on. One run at a time among all processes, by
- * the endpoint's lease; within it at most as many requests as its cap allows, and one at a time while the endpoint
- * fails. `poke` says that more may be due. `done` is true when it stopped only to make room.
- */
-export function startRun(deps: RunDeps, endpointId: string): { poke: () => void; done: Promise<boolean> } {
+/** A run of one endpoint: `poke` says that more may be due; `done` is true when it stopped only to make room. */
+export type Run = { poke: () => void; done: Promise<boolean> };
+
+/** Leases the endpoint, if somebody must and may send to it, and sends until nothing is due or it must not go on. */
+export function startRun(deps: RunDeps, endpointId: string): Run {
   const token = newId();
-  const supply = createSupply(deps, endpointId, token);
+  let sending: Run | undefined;
+  const begin = async () => {
+    const row = await deps.acquire({ endpoint_id: endpointId, token });
+    if (!row) return false;
+    sending = sendAll(deps, row, token);
+    return sending.done;
+  };
+  return { poke: () => sending?.poke(), done: begin() };
+}
+
+/**
+ * One run at a time among all processes, by the endpoint's lease; within it at most as many requests as its cap allows,
+ * and one at a time while the endpoint fails.
+ */
+function sendAll(deps: RunDeps, found: EndpointRow, token: string): Run {
+  const supply = createSupply(deps, found, token);
   const until = performance.now() + MAX_RUN_MS;
   const writes = new Set<Promise<Written>>();
-  let health: Health | undefined;
+  let health = healthOf(found);
   let openedFor: { row: EndpointRow; route: Route } | undefined;
   let [workers, held, releasing] = [0, true, false];
   const all: Promise<void>[] = [];
 
-  const standing = () => (health ? stateOf(current(health), deps.now()) : 'healthy');
+  /** What operators decide stands in the row, which is read again and again; the rest is ours. */
+  const current = (): Health => ({ ...health, disabled_at: supply.row().disabled_at ?? health.disabled_at });
+  const standing = () => stateOf(current(), deps.now());
   const isLate = () => performance.now() > until;
   const mustEnd = () =>
     !held || releasing || isLate() || !deps.maySend() || ['open', 'paused', 'disabled'].includes(standing());
-  const width = () => (standing() === 'healthy' ? (supply.row()?.in_flight_cap ?? deps.inFlightCap) : 1);
-  /** What operators decide stands in the row, which is read again and again; the rest is ours. */
-  const current = (mine: Health): Health => ({
-    ...mine,
-    disabled_at: supply.row()?.disabled_at ?? mine.disabled_at,
-  });
+  const width = () => (standing() === 'healthy' ? (supply.row().in_flight_cap ?? deps.inFlightCap) : 1);
 
   function route(row: EndpointRow): Route {
     if (openedFor?.row !== row) openedFor = { row, route: deps.routeOf(row) };
     return openedFor.route;
   }
 
-  async function work(first?: Claimed): Promise<void> {
-    for (let claimed = first ?? (await take()); claimed; claimed = await take()) {
+  async function work(): Promise<void> {
+    for (let claimed = await take(); claimed; claimed = await take()) {
       await carry(claimed);
       recruit();
     }
@@ -86,17 +99,14 @@ export function startRun(deps: RunDeps, endpointId: string): { poke: () => void;
 
   /** As many workers as the endpoint may have requests under way, while there is something to send. */
   function recruit(): void {
-    if (!health) return;
-    while (workers < width() && !supply.isDry() && !mustEnd()) start();
-  }
-
-  function start(first?: Claimed): void {
-    workers++;
-    all.push(work(first).finally(() => workers--));
+    while (workers < width() && !supply.isDry() && !mustEnd()) {
+      workers++;
+      all.push(work().finally(() => workers--));
+    }
   }
 
   async function carry(claimed: Claimed): Promise<void> {
-    const row = supply.row()!;
+    const row = supply.row();
     const { body } = claimed;
     if (claimed.gone || body === null) {
       const reason = claimed.gone ? 'gone' : 'body_deleted';
@@ -106,7 +116,7 @@ export function startRun(deps: RunDeps, endpointId: string): { poke: () => void;
     const startedAt = deps.now();
     const attempt = await deps.send(() => route(row), { ...claimed, body });
     const end = conclude(claimed, attempt, {
-      ...{ token, health: health!, startedAt, now: deps.now(), random: Math.random() },
+      ...{ token, health, startedAt, now: deps.now(), random: Math.random() },
       waitsMs: row.retry_waits_s?.map((wait) => wait * 1_000) ?? deps.retryWaitsMs,
     });
     health = end.health;
@@ -120,16 +130,17 @@ export function startRun(deps: RunDeps, endpointId: string): { poke: () => void;
     item: Omit<Finish, 'state'>,
     then: (kept: boolean) => void = () => undefined,
   ): Promise<void> {
-    // Of a run that must end, what it had claimed is back by then, however much more is due.
+    // Of a run that must end, what it had claimed is forgotten by then, however much more is due.
     const isLast = workers === 0 || (workers === 1 && supply.isDry());
     const release = !isLast ? 'no' : mustEnd() ? 'now' : 'if_done';
     // Until the answer, nobody may claim under a lease that is being given away.
     if (release !== 'no') releasing = true;
-    const state = { endpoint_id: endpointId, token, health: current(health!), release } as const;
+    const state = { endpoint_id: found.id, token, health: current(), release } as const;
     const written = deps.finish({ ...item, state });
     writes.add(written);
     void written.finally(() => writes.delete(written)).catch(() => undefined);
     const settled = written.then((answer) => {
+      if (item.result) supply.written(item.result.delivery_id);
       then(answer.kept);
       if (release !== 'no') releasing = false;
       if (!answer.held) held = false;
@@ -140,19 +151,13 @@ export function startRun(deps: RunDeps, endpointId: string): { poke: () => void;
   }
 
   async function run(): Promise<boolean> {
-    const first = await supply.next();
-    const row = supply.row();
-    if (!first || !row) return false;
-    health = healthOf(row);
-    start(first);
     while (held) {
       recruit();
       while (all.length > 0) await Promise.all(all.splice(0));
       await Promise.allSettled(writes);
-      await supply.drop();
+      await supply.clear();
       if (held) await write({ announcements: [] });
     }
-    await supply.drop();
     return isLate();
   }
 

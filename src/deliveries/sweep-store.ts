@@ -6,17 +6,6 @@ export type Busy = { endpoint_id: string; late: boolean };
 
 const BATCH = 1_000;
 
-/** Returns deliveries whose sender has fallen silent to those waiting; the attempt stays counted. Returns how many. */
-export async function reclaim(db: Db): Promise<number> {
-  const { numUpdatedRows } = await db
-    .updateTable('deliveries')
-    .set({ status: 'pending', lease_token: null, lease_until: null })
-    .where('status', '=', 'sending')
-    .where('lease_until', '<=', sql<Date>`now()`)
-    .executeTakeFirstOrThrow();
-  return Number(numUpdatedRows);
-}
-
 /** Endpoints that have due deliveries and that nobody sends to, although somebody could. */
 export async function findBusy(db: Db): Promise<Busy[]> {
   const { rows } = await sql<Busy>`

@@ -11,7 +11,13 @@ import { nthAttempt, settle } from '../support/deliveries.ts';
 import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
 import { startSink } from '../support/sink.ts';
-import { verifyStandard, verifyWithNode, verifyWithPython } from '../support/verifiers.ts';
+import {
+  refusalOfLibrary,
+  verifyLikeGitHub,
+  verifyStandard,
+  verifyWithNode,
+  verifyWithPython,
+} from '../support/verifiers.ts';
 
 const CONTEXT = 'Zoë asks — ☃ "quoted"';
 const BODY = '{"event_type":"challenge.completed","note":"Zoë"}';
@@ -76,25 +82,54 @@ describe('a real callback', () => {
     ['a whsec_ secret', { secret: PREFIXED }],
     ['a generated secret', {}],
   ])(
-    'signed with %s passes the Python sample, the Node sample and Standard Webhooks',
+    'signed with %s passes the Python sample, the Node sample, a check like for GitHub and Standard Webhooks',
     async (_, given: { secret?: string }) => {
       const { apiKey, secret } = await server.integration(given);
       const { body, headers } = await sink.waitFor(await settled(sink.url, apiKey));
       const header = String(headers['x-webhook-signature']);
       expect(verifyWithPython(body, header, secret)).toBe(true);
       expect(verifyWithNode(body, header, secret)).toBe(true);
+      expect(verifyLikeGitHub(body, header, secret)).toBe(true);
       expect(verifyStandard(body, headers, secret)).toBe(true);
 
       const changed = Buffer.concat([body, Buffer.from(' ')]);
       expect(verifyWithPython(changed, header, secret)).toBe(false);
       expect(verifyWithNode(changed, header, secret)).toBe(false);
+      expect(verifyLikeGitHub(changed, header, secret)).toBe(false);
       expect(verifyStandard(changed, headers, secret)).toBe(false);
       const other = `whsec_${randomBytes(24).toString('base64')}`;
       expect(verifyWithPython(body, header, other)).toBe(false);
+      expect(verifyLikeGitHub(body, header, other)).toBe(false);
       expect(verifyStandard(body, headers, other)).toBe(false);
       expect(verifyStandard(body, headers, secret, Date.now() + 301_000)).toBe(false);
     },
   );
+
+  test('passes the package of Standard Webhooks, which refuses other bytes, another secret, and what is old', async () => {
+    const { apiKey, secret } = await server.integration();
+    const { body, headers } = await sink.waitFor(await settled(sink.url, apiKey));
+    expect(refusalOfLibrary(body, headers, secret)).toBeUndefined();
+    const wrong = 'No matching signature found';
+    expect(refusalOfLibrary(Buffer.concat([body, Buffer.from(' ')]), headers, secret)).toBe(wrong);
+    expect(refusalOfLibrary(body, headers, `whsec_${randomBytes(32).toString('base64')}`)).toBe(wrong);
+    const later = String(Number(headers['webhook-timestamp']) + 1);
+    expect(refusalOfLibrary(body, { ...headers, 'webhook-timestamp': later }, secret)).toBe(wrong);
+    expect(refusalOfLibrary(body, { ...headers, 'webhook-id': newId() }, secret)).toBe(wrong);
+
+    const signedAgo = (seconds: number) =>
+      signatureHeaders(body.toString(), EVENT, [secret], new Date(Date.now() - 1_000 * seconds));
+    expect(refusalOfLibrary(body, signedAgo(240), secret)).toBeUndefined();
+    expect(refusalOfLibrary(body, signedAgo(302), secret)).toBe('Message timestamp too old');
+  });
+
+  test('signed with a secret of words passes that package as a raw key, or in base64, but not as it stands', async () => {
+    const { apiKey, secret } = await server.integration({ secret: PLAIN });
+    const { body, headers } = await sink.waitFor(await settled(sink.url, apiKey));
+    expect(refusalOfLibrary(body, headers, secret, 'raw')).toBeUndefined();
+    expect(refusalOfLibrary(body, headers, Buffer.from(secret).toString('base64'))).toBeUndefined();
+    expect(() => refusalOfLibrary(body, headers, secret)).toThrow(/Base64/); // it has a hyphen
+    expect(refusalOfLibrary(body, headers, 'another-secret', 'raw')).toBe('No matching signature found');
+  });
 
   test('while a secret is being replaced, receivers with the old and with the new one both accept it', async () => {
     const { integrationId, apiKey, secret: old } = await server.integration({ secret: PLAIN });

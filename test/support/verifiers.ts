@@ -1,8 +1,9 @@
 // How receivers check callbacks: the Node and Python samples of the callback contract, and Standard Webhooks from its
-// specification. Written apart from src, so that a mistake there does not pass here too.
+// specification and from its npm package. Written apart from src, so that a mistake there does not pass here too.
 import { spawnSync } from 'node:child_process';
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 
 const TOLERANCE_S = 300;
 
@@ -62,4 +63,28 @@ export function verifyStandard(
     .filter((one) => one.startsWith('v1,'))
     .map((one) => Buffer.from(one.slice('v1,'.length), 'base64'))
     .some((provided) => provided.length === expected.length && timingSafeEqual(provided, expected));
+}
+
+/** The package of the Standard Webhooks project: why it refuses, else undefined. `raw` is its way to take a secret that is no base64. */
+export function refusalOfLibrary(
+  payload: Buffer,
+  headers: IncomingHttpHeaders,
+  secret: string,
+  format?: 'raw',
+): string | undefined {
+  const webhook = format ? new Webhook(secret, { format }) : new Webhook(secret);
+  try {
+    webhook.verify(payload, headers as Record<string, string>);
+    return undefined;
+  } catch (error) {
+    if (error instanceof WebhookVerificationError) return error.message;
+    throw error;
+  }
+}
+
+/** As receivers of GitHub's webhooks check them: the whole header, `sha256=` and lowercase hex included, in constant time. */
+export function verifyLikeGitHub(payload: Buffer, header: string | undefined, secret: string): boolean {
+  const expected = Buffer.from(`sha256=${createHmac('sha256', secret).update(payload).digest('hex')}`);
+  const provided = Buffer.from(header ?? '');
+  return provided.length === expected.length && timingSafeEqual(provided, expected);
 }

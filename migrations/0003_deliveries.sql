@@ -91,7 +91,7 @@ create table deliveries (
   check ((completed_at is null) = (status in ('pending', 'sending'))),
   check ((lease_token is null) = (status <> 'sending'))
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
-create index deliveries_pending on deliveries (endpoint_id, lane, next_attempt_at) where status = 'pending';
+create index deliveries_pending on deliveries (endpoint_id, lane, next_attempt_at, id) where status = 'pending';
 create index deliveries_sending on deliveries (lease_until) where status = 'sending';
 create index deliveries_by_event on deliveries (event_id);
 create index deliveries_by_tenant on deliveries (tenant_id, id);

@@ -5,8 +5,10 @@ import type { Endpoints } from '../generated/database.ts';
 
 /** A run that wants its endpoint for itself; `token` will be its lease. */
 export type Wish = { endpoint_id: string; token: string };
-/** A run's wish for deliveries: how many it has room for, and which it has already. */
-export type Ask = Wish & { want: number; taken: readonly string[] };
+/** How far a run has come in one lane: the last delivery it was given. */
+export type Position = { due_at: string; id: string };
+/** A run's wish for deliveries: how many it has room for, and behind which in lanes 0, 1 and 2. */
+export type Ask = Wish & { want: number; after: readonly [Position, Position, Position] };
 /** A due delivery, in the hands of the run that holds its endpoint. */
 export type Claimed = {
   id: string;
@@ -24,6 +26,8 @@ export type Claimed = {
   lane: number;
   /** this attempt's number, from 1 */
   attempt: number;
+  /** when it became due, to the microsecond */
+  due_at: string;
   /** how long it has been due, and how long ago it was made */
   due_ms: number;
   age_ms: number;
@@ -75,31 +79,32 @@ export async function acquire(
 
 /**
  * Due deliveries for runs, for all of them in one statement; none for a run that has lost its endpoint, or must not go
- * on. They are not marked: nobody else sends to the endpoint. First attempts come before what people resend, and that
+ * on. They are not marked, for nobody else sends to the endpoint: each run knows how far it has come. First attempts come before what people resend, and that
  * before later retries.
  */
 export async function claim(db: Db, asks: readonly Ask[]): Promise<Claimed[]> {
-  const taken = asks.flatMap((ask) => ask.taken);
   const { rows } = await sql<Claimed>`
     with asked as (
       select * from unnest(${asks.map((ask) => ask.endpoint_id)}::uuid[], ${asks.map((ask) => ask.token)}::uuid[],
-        ${asks.map((ask) => ask.want)}::integer[]) as asked (id, token, want)
+        ${asks.map((ask) => ask.want)}::integer[], ${positionsOf(asks, 0)}, ${positionsOf(asks, 1)}, ${positionsOf(asks, 2)})
+        as asked (id, token, want, due_at_0, id_0, due_at_1, id_1, due_at_2, id_2)
     )
     select due.id, due.endpoint_id, due.event_id, events.challenge_id, events.type, events.body, events.traceparent,
       due.url, due.trigger, due.lane, due.attempts + 1 as attempt,
       exists (select 1 from gone_urls where endpoint_id = due.endpoint_id and url = due.url) as gone,
+      due.next_attempt_at::text as due_at,
       extract(epoch from now() - due.next_attempt_at)::float8 * 1000 as due_ms,
       extract(epoch from now() - due.created_at)::float8 * 1000 as age_ms,
       extract(epoch from clock_timestamp())::float8 * 1000 as db_now_ms
     from asked
     join endpoints on endpoints.id = asked.id and endpoints.lease_token = asked.token and ${mayBeSentTo()}
     cross join lateral (
-      (select * from (${dueOf(0, taken)} union all ${dueOf(1, taken)}) early
-        order by lane, next_attempt_at limit asked.want)
-      union all ${dueOf(2, taken, sql`greatest(1, asked.want / ${LATE_SHARE}::integer)`)}
+      (select * from (${dueOf(0)} union all ${dueOf(1)}) early
+        order by lane, next_attempt_at, id limit asked.want)
+      union all ${dueOf(2, sql`greatest(1, asked.want / ${LATE_SHARE}::integer)`)}
     ) due
     join events on events.id = due.event_id
-    order by due.lane, due.next_attempt_at`.execute(db);
+    order by due.lane, due.next_attempt_at, due.id`.execute(db);
   return rows;
 }
 
@@ -121,12 +126,17 @@ function isDue(lane: number) {
     and lane = ${lane} and next_attempt_at <= now())`;
 }
 
-/** The due deliveries of one lane, oldest first. */
-function dueOf(lane: number, taken: readonly string[], limit = sql`asked.want`) {
+function positionsOf(asks: readonly Ask[], lane: 0 | 1 | 2) {
+  return sql`${asks.map((ask) => ask.after[lane].due_at)}::timestamptz[], ${asks.map((ask) => ask.after[lane].id)}::uuid[]`;
+}
+
+/** The due deliveries of one lane, oldest first, behind those that the run was given. */
+function dueOf(lane: number, limit = sql`asked.want`) {
+  const [dueAt, id] = [sql.ref(`asked.due_at_${lane}`), sql.ref(`asked.id_${lane}`)];
   return sql`(select * from deliveries
     where endpoint_id = asked.id and status = 'pending' and lane = ${lane} and next_attempt_at <= now()
-      and id <> all(${taken}::uuid[])
-    order by next_attempt_at limit ${limit})`;
+      and (next_attempt_at, id) > (${dueAt}, ${id})
+    order by next_attempt_at, id limit ${limit})`;
 }
 
 function sendingColumns() {

@@ -140,14 +140,14 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string): Run {
     writes.add(written);
     void written.finally(() => writes.delete(written)).catch(() => undefined);
     const settled = written.then((answer) => {
-      if (item.result) supply.written(item.result.delivery_id);
       then(answer.kept);
       if (release !== 'no') releasing = false;
       if (!answer.held) held = false;
-      else if (release !== 'no') supply.refresh();
     });
-    if (release !== 'no' || writes.size > MAX_UNWRITTEN) await settled;
-    else settled.catch(() => undefined);
+    if (release === 'no' && writes.size <= MAX_UNWRITTEN) return void settled.catch(() => undefined);
+    await settled;
+    // More has come due, perhaps behind what was given out; and nothing of that is unwritten now.
+    if (release !== 'no' && held) await supply.restart();
   }
 
   async function run(): Promise<boolean> {
@@ -155,7 +155,7 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string): Run {
       recruit();
       while (all.length > 0) await Promise.all(all.splice(0));
       await Promise.allSettled(writes);
-      await supply.clear();
+      await supply.restart();
       if (held) await write({ announcements: [] });
     }
     return isLate();

@@ -1,5 +1,5 @@
 import type { Log } from '../kernel/log.ts';
-import type { Ask, Claimed, EndpointRow } from './claim-store.ts';
+import type { Ask, Claimed, EndpointRow, Position } from './claim-store.ts';
 
 export type SupplyDeps = {
   /** claims deliveries; runs that ask at the same time share a statement */
@@ -12,17 +12,16 @@ export type SupplyDeps = {
 export type Supply = {
   /** The next delivery; undefined when nothing more is due, or the endpoint is no longer ours. */
   next(): Promise<Claimed | undefined>;
-  /** The end of a delivery that `next` gave out is written: it may be due again. */
-  written(id: string): void;
   row(): EndpointRow;
   /** whether the last claim found less than there was room for, and all of it has been handed out */
   isDry(): boolean;
   /** Something may have come due since it ran dry. */
   refresh(): void;
-  /** Forgets what was claimed and not given out: it is as due as before. */
-  clear(): Promise<void>;
+  /** Begins anew: what was claimed and not given out is as due as before. Only when no delivery's end is unwritten. */
+  restart(): Promise<void>;
 };
 
+const START: Position = { due_at: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
 const MAX_CLAIM = 100;
 const READ_AGAIN_MS = 1_000;
 /** Used up sooner: claim more at a time. Not used up by then: less. */
@@ -31,8 +30,8 @@ const SLOW_MS = 2_000;
 
 /** The supply of one run; `token` is its lease on the endpoint, and `row` is how it found it. */
 export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string): Supply {
-  const taken = new Set<string>();
   let buffer: Claimed[] = [];
+  let after = [START, START, START] as [Position, Position, Position];
   let [filledAt, readAt] = [performance.now(), performance.now()];
   let size = row.in_flight_cap ?? deps.inFlightCap;
   let dry = false;
@@ -40,10 +39,9 @@ export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string):
 
   async function fill(): Promise<void> {
     const want = Math.max(size - buffer.length, 1);
-    const ask = { endpoint_id: row.id, token, want, taken: [...taken] };
-    const claimed = await deps.claim(ask);
+    const claimed = await deps.claim({ endpoint_id: row.id, token, want, after });
     await readAgain();
-    for (const { id } of claimed) taken.add(id);
+    for (const one of claimed) after = after.with(one.lane, one) as typeof after;
     buffer.push(...claimed);
     dry = claimed.length < want;
     size = nextSize(size, performance.now() - filledAt, row.in_flight_cap ?? deps.inFlightCap);
@@ -77,14 +75,14 @@ export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string):
         await filling;
       }
     },
-    written: (id) => taken.delete(id),
     row: () => row,
     isDry: () => dry && !filling && buffer.length === 0,
     refresh: () => (dry = false),
-    async clear() {
+    async restart() {
       await filling;
-      for (const { id } of buffer) taken.delete(id);
       buffer = [];
+      after = [START, START, START];
+      dry = false;
     },
   };
 }

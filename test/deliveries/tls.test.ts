@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
+import { updateIntegration } from '../../src/tenants/integrations-store.ts';
 import { runCli } from '../support/cli.ts';
 import { makeDue, nthAttempt, settle } from '../support/deliveries.ts';
 import { startServer } from '../support/server.ts';
@@ -42,6 +43,12 @@ describe('callbacks over TLS with certificates of one’s own', () => {
     await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
     return { callers, url: `https://127.0.0.1:${(receiver.address() as AddressInfo).port}/callback` };
   }
+  /** Its retries come when the test makes them due, also on a slow machine. */
+  async function integrationTo(callback_url: string) {
+    const made = await server.integration({ callback_url });
+    await updateIntegration(server.db, made.integrationId, { retry_waits_s: [3_600, 3_600] });
+    return made;
+  }
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text);
     return join(folder, name);
@@ -54,7 +61,7 @@ describe('callbacks over TLS with certificates of one’s own', () => {
 
   test('fail until the integration trusts the CA, and then arrive', async () => {
     const receiver = await open(authority.issue(['127.0.0.1']));
-    const { integrationId, apiKey } = await server.integration({ callback_url: receiver.url });
+    const { integrationId, apiKey } = await integrationTo(receiver.url);
     const id = await settle(server, {}, apiKey);
     const first = await nthAttempt(server.db, id, 1);
     expect(first).toMatchObject({
@@ -70,7 +77,7 @@ describe('callbacks over TLS with certificates of one’s own', () => {
     expect(receiver.callers).toEqual(['nobody']);
 
     // Another integration's trust is its own business.
-    const other = await server.integration({ callback_url: receiver.url });
+    const other = await integrationTo(receiver.url);
     const { attempt } = await nthAttempt(server.db, await settle(server, {}, other.apiKey), 1);
     expect(attempt.error_class).toBe('tls');
   });
@@ -80,7 +87,7 @@ describe('callbacks over TLS with certificates of one’s own', () => {
       ...authority.issue(['127.0.0.1']),
       ...{ ca: authority.cert, requestCert: true, rejectUnauthorized: true },
     });
-    const { integrationId, apiKey } = await server.integration({ callback_url: receiver.url });
+    const { integrationId, apiKey } = await integrationTo(receiver.url);
     await set(integrationId, '--ca', file('ca.pem', authority.cert));
     const id = await settle(server, {}, apiKey);
     const first = await nthAttempt(server.db, id, 1);

@@ -47,6 +47,19 @@ const UNREACHABLE: ReadonlySet<string | undefined> = new Set([
 /** Nothing reached the receiver, or it said clearly that it does not want this one: no sign of its health. */
 const NO_SIGN: ReadonlySet<string | undefined> = new Set(['internal', 'proxy', 'ssrf_refused']);
 
+/** The health of an endpoint that was just leased: what kept others from it is over by the database's clock, whatever ours says. */
+export function healthOf(row: Health, now: Date): Health {
+  const { window_started_at, window_attempts, window_failures, consecutive_failures } = row;
+  const { consecutive_unreachable, failing_since, last_success_at, opened_times } = row;
+  const { probe_successes, announced_percent, disabled_at, disabled_reason } = row;
+  const open_until = row.open_until && row.open_until > now ? now : row.open_until;
+  return {
+    ...{ window_started_at, window_attempts, window_failures, consecutive_failures },
+    ...{ consecutive_unreachable, failing_since, last_success_at, open_until, opened_times },
+    ...{ probe_successes, paused_until: null, announced_percent, disabled_at, disabled_reason },
+  };
+}
+
 /** What an endpoint's health means at `now`. */
 export function stateOf(health: Health, now: Date): State {
   if (health.disabled_at) return 'disabled';

@@ -2,7 +2,7 @@ import { newId } from '../kernel/id.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import { announcementsOf } from './announce.ts';
 import type { Announcement } from './announce.ts';
-import { stateOf } from './breaker.ts';
+import { healthOf, stateOf } from './breaker.ts';
 import type { Health } from './breaker.ts';
 import type { Claimed, EndpointRow, Wish } from './claim-store.ts';
 import { conclude, concludeUnsent } from './conclude.ts';
@@ -44,6 +44,9 @@ const MAX_RUN_MS = 30_000;
 /** Results of a run on their way to the database; beyond that nothing new is begun. */
 const MAX_UNWRITTEN = 200;
 
+/** No request begins under an older lease: one may take ten of its twenty seconds, and writing the result some more. */
+const RENEW_AFTER_MS = 5_000;
+
 /** A run of one endpoint: `poke` says that more may be due; `done` is true when it stopped only to make room. */
 export type Run = { poke: () => void; done: Promise<boolean> };
 
@@ -52,9 +55,10 @@ export function startRun(deps: RunDeps, endpointId: string): Run {
   const token = newId();
   let sending: Run | undefined;
   const begin = async () => {
+    const askedAt = performance.now();
     const row = await deps.acquire({ endpoint_id: endpointId, token });
     if (!row) return false;
-    sending = sendAll(deps, row, token);
+    sending = sendAll(deps, row, token, askedAt);
     return sending.done;
   };
   return { poke: () => sending?.poke(), done: begin() };
@@ -64,21 +68,25 @@ export function startRun(deps: RunDeps, endpointId: string): Run {
  * One run at a time among all processes, by the endpoint's lease; within it at most as many requests as its cap allows,
  * and one at a time while the endpoint fails.
  */
-function sendAll(deps: RunDeps, found: EndpointRow, token: string): Run {
+function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: number): Run {
   const supply = createSupply(deps, found, token);
   const until = performance.now() + MAX_RUN_MS;
   const writes = new Set<Promise<Written>>();
-  let health = healthOf(found);
+  let health = healthOf(found, deps.now());
   let openedFor: { row: EndpointRow; route: Route } | undefined;
-  let [workers, held, releasing] = [0, true, false];
+  /** `releasing`: nobody may begin under a lease that is being given away. */
+  let [workers, held, releasing, leasedAt] = [0, true, false, askedAt];
+  let renewing: Promise<void> | undefined;
   const all: Promise<void>[] = [];
 
   /** What operators decide stands in the row, which is read again and again; the rest is ours. */
   const current = (): Health => ({ ...health, disabled_at: supply.row().disabled_at ?? health.disabled_at });
   const standing = () => stateOf(current(), deps.now());
   const isLate = () => performance.now() > until;
-  const mustEnd = () =>
-    !held || releasing || isLate() || !deps.maySend() || ['open', 'paused', 'disabled'].includes(standing());
+  const isOver = () =>
+    !held || isLate() || !deps.maySend() || ['open', 'paused', 'disabled'].includes(standing());
+  const mayBegin = () => !releasing && !isOver();
+  const mayTake = () => mayBegin() && workers <= width();
   const width = () => (standing() === 'healthy' ? (supply.row().in_flight_cap ?? deps.inFlightCap) : 1);
 
   function route(row: EndpointRow): Route {
@@ -94,12 +102,22 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string): Run {
   }
 
   async function take(): Promise<Claimed | undefined> {
-    return mustEnd() || workers > width() ? undefined : supply.next();
+    if (mayTake() && performance.now() - leasedAt > RENEW_AFTER_MS) await renew();
+    if (!mayTake()) return undefined;
+    const claimed = await supply.next();
+    if (!claimed || mayTake()) return claimed;
+    supply.putBack(claimed);
+    return undefined;
+  }
+
+  function renew(): Promise<void> {
+    renewing ??= write({ announcements: [] }, undefined, true).finally(() => (renewing = undefined));
+    return renewing;
   }
 
   /** As many workers as the endpoint may have requests under way, while there is something to send. */
   function recruit(): void {
-    while (workers < width() && !supply.isDry() && !mustEnd()) {
+    while (workers < width() && !supply.isDry() && mayBegin()) {
       workers++;
       all.push(work().finally(() => workers--));
     }
@@ -129,11 +147,12 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string): Run {
   async function write(
     item: Omit<Finish, 'state'>,
     then: (kept: boolean) => void = () => undefined,
+    wait = false,
   ): Promise<void> {
+    const begunAt = performance.now();
     // Of a run that must end, what it had claimed is forgotten by then, however much more is due.
     const isLast = workers === 0 || (workers === 1 && supply.isDry());
-    const release = !isLast ? 'no' : mustEnd() ? 'now' : 'if_done';
-    // Until the answer, nobody may claim under a lease that is being given away.
+    const release = !isLast ? 'no' : isOver() ? 'now' : 'if_done';
     if (release !== 'no') releasing = true;
     const state = { endpoint_id: found.id, token, health: current(), release } as const;
     const written = deps.finish({ ...item, state });
@@ -141,24 +160,32 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string): Run {
     void written.finally(() => writes.delete(written)).catch(() => undefined);
     const settled = written.then((answer) => {
       then(answer.kept);
-      if (release !== 'no') releasing = false;
+      leasedAt = Math.max(leasedAt, begunAt);
       if (!answer.held) held = false;
     });
-    if (release === 'no' && writes.size <= MAX_UNWRITTEN) return void settled.catch(() => undefined);
+    if (release === 'no' && !wait && writes.size <= MAX_UNWRITTEN) return void settled.catch(() => undefined);
     await settled;
-    // More has come due, perhaps behind what was given out; and nothing of that is unwritten now.
-    if (release !== 'no' && held) await supply.restart();
+    if (release === 'no') return;
+    // More has come due, perhaps behind what was given out.
+    if (held) await restart();
+    releasing = false;
   }
 
   async function run(): Promise<boolean> {
     while (held) {
       recruit();
       while (all.length > 0) await Promise.all(all.splice(0));
-      await Promise.allSettled(writes);
-      await supply.restart();
+      releasing = true;
+      await restart();
       if (held) await write({ announcements: [] });
     }
     return isLate();
+  }
+
+  /** Nothing may be given out meanwhile (`releasing`), or unwritten: it would be given out again. */
+  async function restart(): Promise<void> {
+    await Promise.allSettled(writes);
+    await supply.restart();
   }
 
   return {
@@ -167,16 +194,5 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string): Run {
       recruit();
     },
     done: run(),
-  };
-}
-
-function healthOf(row: EndpointRow): Health {
-  const { window_started_at, window_attempts, window_failures, consecutive_failures } = row;
-  const { consecutive_unreachable, failing_since, last_success_at, open_until, opened_times } = row;
-  const { probe_successes, paused_until, announced_percent, disabled_at, disabled_reason } = row;
-  return {
-    ...{ window_started_at, window_attempts, window_failures, consecutive_failures },
-    ...{ consecutive_unreachable, failing_since, last_success_at, open_until, opened_times },
-    ...{ probe_successes, paused_until, announced_percent, disabled_at, disabled_reason },
   };
 }

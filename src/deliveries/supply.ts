@@ -12,6 +12,8 @@ export type SupplyDeps = {
 export type Supply = {
   /** The next delivery; undefined when nothing more is due, or the endpoint is no longer ours. */
   next(): Promise<Claimed | undefined>;
+  /** Takes back what `next` gave out, as it was not begun. */
+  putBack(claimed: Claimed): void;
   row(): EndpointRow;
   /** whether the last claim found less than there was room for, and all of it has been handed out */
   isDry(): boolean;
@@ -75,6 +77,7 @@ export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string):
         await filling;
       }
     },
+    putBack: (claimed) => void buffer.unshift(claimed),
     row: () => row,
     isDry: () => dry && !filling && buffer.length === 0,
     refresh: () => (dry = false),

@@ -20,13 +20,14 @@ export async function findBusy(db: Db): Promise<Busy[]> {
   return rows;
 }
 
-/** Ends what waits for disabled endpoints: visibly dead, and replayable. Returns how many. */
+/** Ends what waits for disabled endpoints once nothing is under way there: visibly dead, and replayable. Returns how many. */
 export async function buryDisabled(db: Db): Promise<number> {
   const { numAffectedRows } = await sql`
     ${waitingEndpoints()},
     doomed as (
       select deliveries.id from waiting
       join endpoints on endpoints.id = waiting.id and disabled_at is not null
+        and (endpoints.lease_token is null or endpoints.lease_until <= now())
       join deliveries on deliveries.endpoint_id = waiting.id and deliveries.status = 'pending'
       limit ${BATCH}
     )

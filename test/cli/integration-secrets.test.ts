@@ -4,6 +4,7 @@ import { createSealer } from '../../src/kernel/crypto.ts';
 import { addCallbackSecret } from '../../src/tenants/keys.ts';
 import { checkCallbackSecrets } from '../../src/tenants/seals.ts';
 import { openHeaders, sealHeaders } from '../../src/tenants/sending.ts';
+import { atOnce } from '../support/at-once.ts';
 import { runCli } from '../support/cli.ts';
 import { openSinks } from '../support/deliveries.ts';
 import { startServer } from '../support/server.ts';
@@ -121,7 +122,11 @@ describe('callback secrets', () => {
 
   test('of rotations at once, each is made, in one order, and one secret is left without an end', async () => {
     const { integrationId } = await server.integration();
-    const ran = await Promise.all([1, 2, 3].map(() => secret('rotate', integrationId)));
+    const ran = await atOnce(
+      server.db,
+      integrationId,
+      [1, 2, 3].map(() => () => secret('rotate', integrationId)),
+    );
     expect(ran.map(({ code }) => code)).toEqual([0, 0, 0]);
     const live = await list(integrationId);
     expect(live).toHaveLength(4);
@@ -132,7 +137,11 @@ describe('callback secrets', () => {
 
   test('five at once stop at five', async () => {
     const { integrationId } = await server.integration();
-    const ran = await Promise.all([1, 2, 3, 4, 5].map(() => secret('rotate', integrationId)));
+    const ran = await atOnce(
+      server.db,
+      integrationId,
+      [1, 2, 3, 4, 5].map(() => () => secret('rotate', integrationId)),
+    );
     expect(ran.filter(({ code }) => code === 0)).toHaveLength(4);
     expect(await list(integrationId)).toHaveLength(5);
   });

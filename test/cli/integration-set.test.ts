@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { atOnce } from '../support/at-once.ts';
 import { runCli } from '../support/cli.ts';
 import { cancel, openSinks, settle } from '../support/deliveries.ts';
 import { startServer } from '../support/server.ts';
@@ -199,7 +200,8 @@ describe('integration set', () => {
   test('of two commands at once, neither forgets the other’s header', async () => {
     const { integrationId } = await server.integration();
     const names = ['A', 'B', 'C', 'D'];
-    await Promise.all(names.map((name) => set(integrationId, '--header', `${name}: 1`)));
+    const commands = names.map((name) => () => set(integrationId, '--header', `${name}: 1`));
+    await atOnce(server.db, integrationId, commands);
     const { headers } = await listed(integrationId);
     expect(new Set(headers as string[])).toEqual(new Set(names));
   });

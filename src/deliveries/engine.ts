@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kysely } from 'kysely';
 import type { DB } from '../generated/database.ts';
 import { batched } from '../kernel/batch.ts';
+import { createTurns } from '../kernel/turns.ts';
 import type { Log } from '../kernel/log.ts';
 import { rateLimited } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
@@ -34,6 +35,12 @@ export type Engine = {
 };
 
 const CLAIMS_AT_ONCE = 100;
+/** Deliveries claimed ahead: by one run, and by all of them together. */
+const MAX_CLAIM = 100;
+const MAX_CLAIMED = 2_000;
+/** Requests begun at the same time, not counting those that take longer than a moment: these must not keep others waiting. */
+const BEGUN_AT_ONCE = 128;
+const MOMENT_MS = 1_000;
 const WRITES_AT_ONCE = 200;
 const WRITE_AGAIN_MS = 100;
 const WRITE_AGAIN_MAX_MS = 2_000;
@@ -116,6 +123,7 @@ export function createEngine(deps: EngineDeps): Engine {
     claim: batched(claimAll, { atOnce: 1, maxItems: CLAIMS_AT_ONCE, isItemsFault: () => false }),
     read: batched(readAll, { atOnce: 1, maxItems: CLAIMS_AT_ONCE, isItemsFault: () => false }),
     finish: (item) => write(item).catch((error: unknown) => write(plain(item, error))),
+    turn: createTurns(BEGUN_AT_ONCE, MOMENT_MS),
     send: (route, claimed) => {
       metrics.inFlight.inc();
       const attributes = { 'countersign.delivery_id': claimed.id, 'countersign.attempt': claimed.attempt };
@@ -127,6 +135,7 @@ export function createEngine(deps: EngineDeps): Engine {
     },
     routeOf: (row) => routeOf(deps, row),
     report: reporter({ log, metrics, relay }),
+    claimLimit: () => Math.min(MAX_CLAIM, Math.floor(MAX_CLAIMED / Math.max(runs.size, 1))),
     maySend: () => !stopping() && !troubled,
     inFlightCap: deps.inFlightCap,
     retryWaitsMs: deps.retryWaitsMs,

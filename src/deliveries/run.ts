@@ -29,6 +29,8 @@ export type RunDeps = SupplyDeps & {
   metrics: Metrics;
   routeOf: (row: EndpointRow) => Route;
   send: (route: () => Route, claimed: Claimed & { body: string }) => Promise<Attempt>;
+  /** waits until one request more may begin; the returned function says that it has ended */
+  turn: () => Promise<() => void>;
   /** writes until it is written; rejects only when the process ends */
   finish: (item: Finish) => Promise<Written>;
   /** news of an attempt, once it is written */
@@ -80,7 +82,10 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
   const all: Promise<void>[] = [];
 
   /** What operators decide stands in the row, which is read again and again; the rest is ours. */
-  const current = (): Health => ({ ...health, disabled_at: supply.row().disabled_at ?? health.disabled_at });
+  const current = (): Health => {
+    const { disabled_at } = supply.row();
+    return disabled_at ? { ...health, disabled_at } : health;
+  };
   const standing = () => stateOf(current(), deps.now());
   const isLate = () => performance.now() > until;
   const isOver = () =>
@@ -131,8 +136,14 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
       const result = concludeUnsent(claimed, reason, token);
       return write({ result, announcements: [] }, (kept) => deps.metrics.givenUpTotal.inc({ reason }, +kept));
     }
+    const done = await deps.turn();
+    if (!mayBegin()) {
+      supply.putBack(claimed);
+      return done();
+    }
     const startedAt = deps.now();
     const attempt = await deps.send(() => route(row), { ...claimed, body });
+    done();
     const end = conclude(claimed, attempt, {
       ...{ token, health, startedAt, now: deps.now(), random: Math.random() },
       waitsMs: row.retry_waits_s?.map((wait) => wait * 1_000) ?? deps.retryWaitsMs,

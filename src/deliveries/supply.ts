@@ -6,6 +6,8 @@ export type SupplyDeps = {
   claim: (ask: Ask) => Promise<Claimed[]>;
   read: (endpointId: string) => Promise<EndpointRow | undefined>;
   inFlightCap: number;
+  /** how many a run may have claimed ahead, in view of how many runs there are */
+  claimLimit: () => number;
   log: Log;
 };
 /** What a run sends: claimed ahead in batches, and the endpoint's row, never older than a second when a batch comes. */
@@ -24,7 +26,6 @@ export type Supply = {
 };
 
 const START: Position = { due_at: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
-const MAX_CLAIM = 100;
 const READ_AGAIN_MS = 1_000;
 /** Used up sooner: claim more at a time. Not used up by then: less. */
 const QUICK_MS = 500;
@@ -46,7 +47,8 @@ export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string):
     for (const one of claimed) after = after.with(one.lane, one) as typeof after;
     buffer.push(...claimed);
     dry = claimed.length < want;
-    size = nextSize(size, performance.now() - filledAt, row.in_flight_cap ?? deps.inFlightCap);
+    const bounds = { least: row.in_flight_cap ?? deps.inFlightCap, most: deps.claimLimit() };
+    size = nextSize(size, performance.now() - filledAt, bounds);
     filledAt = performance.now();
   }
 
@@ -90,7 +92,7 @@ export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string):
   };
 }
 
-function nextSize(size: number, tookMs: number, cap: number): number {
-  const wished = tookMs < QUICK_MS ? size * 2 : tookMs > SLOW_MS ? cap : size;
-  return Math.min(Math.max(wished, cap), MAX_CLAIM);
+function nextSize(size: number, tookMs: number, { least, most }: { least: number; most: number }): number {
+  const wished = tookMs < QUICK_MS ? size * 2 : tookMs > SLOW_MS ? least : size;
+  return Math.max(Math.min(wished, most), least);
 }

@@ -56,6 +56,7 @@ function runWith({
       });
     },
     ...{ routeOf: () => ({}), report: () => undefined, maySend: () => true, retryWaitsMs: [1_000] },
+    ...{ turn: async () => () => undefined, claimLimit: () => 100 },
     ...{ now: () => new Date(), inFlightCap: 10, metrics: createMetrics(), log: createLog('silent') },
   } as unknown as RunDeps;
   deps.read = async () => ({ ...NO_HEALTH, id: 'e', lease_token: token, in_flight_cap: 10 }) as EndpointRow;

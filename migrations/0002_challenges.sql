@@ -52,7 +52,7 @@ create index challenges_by_email on challenges (tenant_id, lower(target_user_ema
 create index challenges_by_target on challenges (tenant_id, target_user_id) where target_user_id is not null;
 create index challenges_open on challenges (expires_at) where status in ('initiated', 'in-progress');
 
--- Append only.
+-- Append only; but erasing a challenge takes the addresses of devices out of its details.
 create table audit_entries (
   id bigint generated always as identity primary key,
   tenant_id uuid not null,

@@ -29,6 +29,7 @@ create table verification_sessions (
 );
 -- one run at a time: two clicks must not open two sessions at the provider
 create unique index verification_sessions_current on verification_sessions (challenge_id) where status <> 'ended';
+create index verification_sessions_by_challenge on verification_sessions (challenge_id);
 create index verification_sessions_to_check on verification_sessions (next_check_at) where status = 'open';
 
 -- Every authentic webhook, kept once under its event key before it is acknowledged.
@@ -38,13 +39,15 @@ create table inbox (
   event_key text not null,
   kind text not null,
   provider_session_id text,
-  body_sealed text not null,
+  -- null: the challenge was erased
+  body_sealed text,
   received_at timestamptz not null,
   tries integer not null default 0,
   next_try_at timestamptz,
   handled_at timestamptz,
   outcome text,
-  unique (provider_account_id, event_key)
+  unique (provider_account_id, event_key),
+  check (body_sealed is not null or handled_at is not null)
 );
 create index inbox_unhandled on inbox (next_try_at) where handled_at is null;
-create index inbox_by_session on inbox (provider_account_id, provider_session_id) where handled_at is null;
+create index inbox_by_session on inbox (provider_account_id, provider_session_id);

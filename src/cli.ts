@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { UsageError } from './cli/command.ts';
 import type { Answer, Command, Values } from './cli/command.ts';
 import { doctor } from './cli/doctor.ts';
+import { eraseCommand } from './cli/erase.ts';
 import { integrationSet } from './cli/integration-set.ts';
 import { integrationCreate, integrationList } from './cli/integration.ts';
 import { keyRevoke, keyRotate } from './cli/key.ts';
@@ -28,6 +29,7 @@ const commands: Command[] = [
   secretRevoke,
   tenantSetExpiry,
   ...providerCommands,
+  eraseCommand,
 ];
 
 const EXIT_FAILED = 1;

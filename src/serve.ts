@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { challengeRoutes } from './api/challenges.ts';
+import { erasureRoutes } from './api/erasures.ts';
 import { opsRoutes } from './api/ops.ts';
 import { webhookRoutes } from './api/webhooks.ts';
 import { createBatches } from './challenges/batches.ts';
@@ -169,6 +170,7 @@ type Deps = Parameters<typeof createEngine>[0] &
 function doorsOf(deps: Deps): Door[] {
   return [
     { path: '/api/v1/challenges', router: challengeRoutes(deps) },
+    { path: '/api/v1/erasures', router: erasureRoutes(deps) },
     { path: '/webhooks', router: webhookRoutes(deps) },
     { path: '/challenge', router: verifyRoutes(deps), pages: true },
     { path: '/assets', router: assetRoutes() },

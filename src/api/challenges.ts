@@ -4,6 +4,8 @@ import { cancelChallenge, getChallenge } from '../challenges/cancel.ts';
 import { actorOf, createChallenge, createOnce } from '../challenges/create.ts';
 import type { CreateDeps } from '../challenges/create.ts';
 import { consumeChallenge } from '../challenges/consume.ts';
+import { eraseChallenge } from '../challenges/erase.ts';
+import type { EraseDeps } from '../challenges/erase.ts';
 import { cursorOf, parseCreateChallenge, parseIdempotencyKey, parseListQuery } from '../challenges/input.ts';
 import { presentChallenge } from '../challenges/present.ts';
 import type { SettleDeps } from '../challenges/settle.ts';
@@ -19,10 +21,11 @@ import { jsonBody } from './json-body.ts';
 const NO_PROVIDER = 'no identity provider is set up for live mode, so nobody can pass this challenge';
 
 /** The REST door: `/api/v1/challenges`. */
-export function challengeRoutes(deps: CreateDeps & SettleDeps): Router {
+export function challengeRoutes(deps: CreateDeps & SettleDeps & EraseDeps): Router {
   const auth = authenticate(deps);
   const mayCreate = [auth, allowed('challenges:create')];
   const mayRead = [auth, allowed('challenges:read')];
+  const mayErase = [auth, allowed('challenges:erase')];
   const router = Router();
 
   router.post('/', ...mayCreate, ...jsonBody, async (req: Request, res: Response) => {
@@ -72,9 +75,15 @@ export function challengeRoutes(deps: CreateDeps & SettleDeps): Router {
     res.json(presentChallenge(challenge, deps.now()));
   });
 
+  router.post('/:id/erase', ...mayErase, async (req, res) => {
+    const caller = callerOf(req);
+    const challenge = await eraseChallenge(deps, idOf(req.params), caller, actorOf(caller));
+    res.json(presentChallenge(challenge, deps.now()));
+  });
+
   router.all('/', allow('GET', 'POST'));
   router.all('/:id', allow('GET'));
-  for (const path of ['/:id/cancel', '/:id/consume']) router.all(path, allow('POST'));
+  for (const path of ['/:id/cancel', '/:id/consume', '/:id/erase']) router.all(path, allow('POST'));
   return router;
 }
 

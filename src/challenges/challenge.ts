@@ -44,8 +44,9 @@ export function asOf(challenge: Challenge, now: Date): Challenge {
 }
 
 /** Whether the person may still say that it was not them. */
-export function isDisputable({ status, disputed, completed_at }: Challenge, now: Date): boolean {
-  const verifiedAt = status === 'verified' ? completed_at : null;
+export function isDisputable(challenge: Challenge, now: Date): boolean {
+  const { status, disputed, completed_at, erased_at } = challenge;
+  const verifiedAt = status === 'verified' && !erased_at ? completed_at : null;
   return !disputed && verifiedAt !== null && now.getTime() < verifiedAt.getTime() + DISPUTE_WINDOW_MS;
 }
 

@@ -21,6 +21,7 @@ export function presentChallenge(stored: Challenge, now: Date) {
     consumed_at: isoTime(challenge.consumed_at),
     device_fingerprint: challenge.device_fingerprint,
     device_fingerprint_status: fingerprintStatus(challenge),
+    erased_at: isoTime(challenge.erased_at),
     ...shared(challenge),
   };
 }

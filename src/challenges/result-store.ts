@@ -4,7 +4,7 @@ import type { Challenge } from './challenge.ts';
 
 /**
  * Compare-and-set: marks a verified challenge as disputed, which ends its validity and announces one event more;
- * undefined if it is not verified, was disputed before, or the window has passed.
+ * undefined if it is not verified, was disputed before or erased, or the window has passed.
  */
 export function markDisputed(db: Db, id: string, at: Date): Promise<Challenge | undefined> {
   return db
@@ -14,6 +14,7 @@ export function markDisputed(db: Db, id: string, at: Date): Promise<Challenge | 
     .where('id', '=', id)
     .where('status', '=', 'verified')
     .where('disputed', '=', false)
+    .where('erased_at', 'is', null)
     .where('completed_at', '>', new Date(at.getTime() - DISPUTE_WINDOW_MS))
     .returningAll()
     .executeTakeFirst();

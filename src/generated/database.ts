@@ -178,7 +178,7 @@ export interface IdempotencyKeys {
 }
 
 export interface Inbox {
-  body_sealed: string;
+  body_sealed: string | null;
   event_key: string;
   handled_at: Timestamp | null;
   id: string;

@@ -86,6 +86,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/challenges/{challenge_id}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take personal data out of an ended challenge, for good
+         * @description Who the person is, the context, metadata, device facts and comments go, with the bodies of its events and what
+         *     receivers answered; callbacks that wait are canceled. What is left is a tombstone with `erased_at`. Needs the
+         *     scope `challenges:erase`. Erasing again changes nothing.
+         */
+        post: operations["eraseChallenge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a person's data out of all their ended challenges, for good
+         * @description Of the key's mode, and for a key that sees only its own integration's challenges, of those. Open challenges are
+         *     left as they are and counted: cancel them, or wait, and erase again. Needs the scope `challenges:erase`.
+         */
+        post: operations["eraseTarget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/webhooks/{provider}/{account_id}": {
         parameters: {
             query?: never;
@@ -402,10 +447,12 @@ export interface components {
             consumed_at: components["schemas"]["Time"] | null;
             device_fingerprint: components["schemas"]["DeviceFingerprint"];
             /**
-             * @description `unavailable`: the challenge ended without one.
+             * @description `unavailable`: the challenge ended without one, or was erased.
              * @enum {string}
              */
             device_fingerprint_status: "pending" | "collected" | "unavailable";
+            /** @description When personal data was taken out of it; null unless it was. */
+            erased_at: components["schemas"]["Time"] | null;
             target_user_id: components["schemas"]["NullableText"];
             target_user_email: components["schemas"]["NullableText"];
             requester_id: string;
@@ -419,6 +466,20 @@ export interface components {
             valid_until: components["schemas"]["ValidUntil"];
             metadata: components["schemas"]["Metadata"];
             mode: components["schemas"]["Mode"];
+        };
+        /** @description Exactly one of the two. */
+        EraseTarget: {
+            /** @description In any case. */
+            target_user_email?: string;
+            target_user_id?: string;
+        } & (unknown | unknown);
+        Erasure: {
+            /** @description Challenges erased by this request. */
+            erased: number;
+            /** @description Challenges left as they are, because they are open. */
+            open: number;
+            /** @description Callbacks that will not be sent for it. */
+            deliveries_canceled: number;
         };
         ChallengePage: {
             data: components["schemas"]["Challenge"][];
@@ -745,6 +806,71 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    eraseChallenge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Erased. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Challenge"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description The challenge is still open; cancel it first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    eraseTarget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EraseTarget"];
+            };
+        };
+        responses: {
+            /** @description What was erased now; what had been erased before is not found again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             503: components["responses"]["Unavailable"];
         };
     };

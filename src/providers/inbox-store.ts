@@ -1,8 +1,10 @@
-import type { Insertable, Selectable } from 'kysely';
+import { sql } from 'kysely';
+import type { Insertable, NotNull, Selectable } from 'kysely';
 import type { Db } from '../db/database.ts';
 import type { Inbox } from '../generated/database.ts';
 
-export type InboxRow = Selectable<Inbox>;
+/** A webhook that is to be handled; later its body may be gone. */
+export type InboxRow = Selectable<Inbox> & { body_sealed: string };
 
 /** Keeps a webhook once: false if its event key is known already. */
 export async function keepWebhook(db: Db, row: Insertable<Inbox>): Promise<boolean> {
@@ -22,16 +24,23 @@ export function lockWebhook(tx: Db, id: string): Promise<InboxRow | undefined> {
     .selectAll()
     .where('id', '=', id)
     .where('handled_at', 'is', null)
+    .where('body_sealed', 'is not', null)
+    .$narrowType<{ body_sealed: NotNull }>()
     .forUpdate()
     .skipLocked()
     .executeTakeFirst();
 }
 
-/** Marks a webhook as handled, with what came of it. */
+/** Marks a webhook as handled, with what came of it. What is said about an erased challenge is not kept. */
 export async function markHandled(tx: Db, id: string, outcome: string, now: Date): Promise<void> {
+  const body_sealed = sql<string | null>`case when exists (
+    select from verification_sessions sessions join challenges on challenges.id = challenge_id
+    where sessions.provider_account_id = inbox.provider_account_id
+      and sessions.provider_session_id = inbox.provider_session_id and erased_at is not null
+  ) then null else body_sealed end`;
   await tx
     .updateTable('inbox')
-    .set({ handled_at: now, outcome, next_try_at: null })
+    .set({ handled_at: now, outcome, next_try_at: null, body_sealed })
     .where('id', '=', id)
     .execute();
 }

@@ -68,7 +68,8 @@ export function sandboxPage(challenge: Challenge, now: Date): string {
 }
 
 /** A caller that did not say who it is has the contract's default name, which tells people nothing. */
-export function requesterOf({ requester_id }: Challenge): string {
+export function requesterOf({ requester_id, erased_at }: Challenge): string {
+  if (erased_at) return 'Whoever asked';
   return requester_id === DEFAULT_REQUESTER ? 'An automated system of your organization' : requester_id;
 }
 

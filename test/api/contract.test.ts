@@ -17,6 +17,7 @@ import { startSink } from '../support/sink.ts';
 const UNREACHED: string[] = [];
 
 const CHALLENGES = '/api/v1/challenges';
+const ERASURES = '/api/v1/erasures';
 const NOBODY = '00000000-0000-4000-8000-000000000000';
 const MAXIMAL = {
   ...{ target_user_id: 'user123', target_user_email: 'ada@example.com', context: 'Reset\nplease' },
@@ -159,6 +160,29 @@ describe('challenges', () => {
     keeps('consumeChallenge', 409, await post(path));
     keeps('getChallenge', 200, await get(`${CHALLENGES}/${created.challenge_id}`));
   });
+
+  test('erase', async () => {
+    const rights = { scopes: ['challenges:create', 'challenges:read', 'challenges:erase'], own_only: false };
+    const key = asKey((await server.integration({ rights })).apiKey);
+    const { challenge_id } = await server.create(MAXIMAL);
+    const path = `${CHALLENGES}/${challenge_id}/erase`;
+    keeps('eraseChallenge', 409, await post(path, undefined, key));
+    await post(`${CHALLENGES}/${challenge_id}/cancel`);
+    keeps('eraseChallenge', 401, await post(path, undefined, {}));
+    keeps('eraseChallenge', 403, await post(path));
+    keeps('eraseChallenge', 404, await post(`${CHALLENGES}/${NOBODY}/erase`, undefined, key));
+    keeps('eraseChallenge', 200, await post(path, undefined, key));
+    keeps('getChallenge', 200, await get(`${CHALLENGES}/${challenge_id}`));
+
+    const target = { target_user_email: 'nobody@example.com' };
+    expect(contract.errorsOf('/components/schemas/EraseTarget', target)).toBeUndefined();
+    keeps('eraseTarget', 200, await post(ERASURES, target, key));
+    keeps('eraseTarget', 400, await post(ERASURES, {}, key));
+    keeps('eraseTarget', 401, await post(ERASURES, target, {}));
+    keeps('eraseTarget', 403, await post(ERASURES, target));
+    keeps('eraseTarget', 413, await post(ERASURES, { filler: 'x'.repeat(70_000) }, key));
+    keeps('eraseTarget', 415, await post(ERASURES, 'text', { ...key, 'Content-Type': 'text/plain' }));
+  });
 });
 
 test('a key that may not', async () => {
@@ -284,6 +308,7 @@ test('operations', async () => {
 
 test('when the server or its database fails', async () => {
   const { database, proxy, server: one } = shaky;
+  await sql`update api_keys set scopes = scopes || '{challenges:erase}'`.execute(database.db);
   const created = await one.create();
   const path = `${CHALLENGES}/${created.challenge_id}`;
   const person = createPerson(one);
@@ -298,6 +323,8 @@ test('when the server or its database fails', async () => {
   keeps('getChallenge', 503, await one.request.get(path).set(asKey(one.apiKey)));
   keeps('cancelChallenge', 503, await one.request.post(`${path}/cancel`).set(asKey(one.apiKey)));
   keeps('consumeChallenge', 503, await one.request.post(`${path}/consume`).set(asKey(one.apiKey)));
+  keeps('eraseChallenge', 503, await one.request.post(`${path}/erase`).set(asKey(one.apiKey)));
+  keeps('eraseTarget', 503, await one.request.post(ERASURES).set(asKey(one.apiKey)).send({}));
   keeps('receiveWebhook', 503, await one.request.post(`/webhooks/veriff/${NOBODY}`).send({}));
   keeps('showStartPage', 503, await person.open(created));
   keeps('startVerification', 503, await person.start(created));

@@ -26,7 +26,7 @@ test('a challenge reads as it stands: created, started, verified', async () => {
     ...{ device_fingerprint: null, target_response: null, auth_method: null, failure_reason: null },
     ...{ target_user_id: 'user123', target_user_email: 'ada@example.com', context: 'Reset' },
     ...{ requester_id: 'webhook', metadata: {}, mode: 'test' },
-    ...{ device_fingerprint_status: 'pending', incident: null, disputed: false },
+    ...{ device_fingerprint_status: 'pending', incident: null, disputed: false, erased_at: null },
     ...{ valid_until: null, consumed_at: null },
   };
   const { created_at, ...others } = await server.read(challenge_id);

@@ -135,7 +135,7 @@ describe('partitions for attempts', () => {
   });
 });
 
-type Fate = { status: 'pending' | 'sending' | 'delivered' | 'dead' | 'canceled'; ago: number };
+type Fate = { status: 'pending' | 'delivered' | 'dead' | 'canceled'; ago: number };
 
 /** Inserts an event of so many days ago, and deliveries that ended (or came due) so many days ago. Returns its id. */
 async function insertEvent(
@@ -157,14 +157,12 @@ async function insertEvent(
     .values({ id, tenant_id, mode: 'test', type: 'test', body: '{}', occurred_at: at(ago) })
     .execute();
   for (const { status, ago: ended } of deliveries) {
-    const open = status === 'pending' || status === 'sending';
     await db
       .insertInto('deliveries')
       .values({
         ...{ id: newId(), event_id: id, endpoint_id, tenant_id, integration_id: tenant_id, status },
         ...{ url: 'https://receiver.example/', next_attempt_at: at(ended), created_at: at(ago) },
-        completed_at: open ? null : at(ended),
-        ...(status === 'sending' ? { lease_token: newId(), lease_until: new Date() } : {}),
+        completed_at: status === 'pending' ? null : at(ended),
       })
       .execute();
   }
@@ -210,15 +208,6 @@ describe('bodies of events', () => {
       [
         { status: 'delivered', ago: 80 },
         { status: 'pending', ago: 80 },
-      ],
-    ],
-    [
-      'one is under way',
-      'kept',
-      90,
-      [
-        { status: 'dead', ago: 80 },
-        { status: 'sending', ago: 80 },
       ],
     ],
   ])('%s: %s', async (_, fate, ago, deliveries) => {

@@ -2,8 +2,10 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from './cli/command.ts';
 import type { Answer, Command, Values } from './cli/command.ts';
+import { deliveryCommands } from './cli/delivery.ts';
 import { doctor } from './cli/doctor.ts';
 import { eraseCommand } from './cli/erase.ts';
+import { endpointCommands } from './cli/endpoint.ts';
 import { integrationSet } from './cli/integration-set.ts';
 import { integrationCreate, integrationList } from './cli/integration.ts';
 import { keyRevoke, keyRotate } from './cli/key.ts';
@@ -30,6 +32,8 @@ const commands: Command[] = [
   tenantSetExpiry,
   ...providerCommands,
   eraseCommand,
+  ...deliveryCommands,
+  ...endpointCommands,
 ];
 
 const EXIT_FAILED = 1;

@@ -19,6 +19,7 @@ const STATUS: Record<ErrorCode, number> = {
   not_found: 404,
   method_not_allowed: 405,
   conflict: 409,
+  gone: 410,
   idempotency_key_reused: 409,
   too_large: 413,
   unsupported_media_type: 415,

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { challengeRoutes } from './api/challenges.ts';
+import { deliveryRoutes } from './api/deliveries.ts';
+import { endpointRoutes } from './api/endpoints.ts';
 import { erasureRoutes } from './api/erasures.ts';
 import { opsRoutes } from './api/ops.ts';
 import { webhookRoutes } from './api/webhooks.ts';
@@ -170,6 +172,8 @@ type Deps = Parameters<typeof createEngine>[0] &
 function doorsOf(deps: Deps): Door[] {
   return [
     { path: '/api/v1/challenges', router: challengeRoutes(deps) },
+    { path: '/api/v1/deliveries', router: deliveryRoutes(deps) },
+    { path: '/api/v1/endpoints', router: endpointRoutes(deps) },
     { path: '/api/v1/erasures', router: erasureRoutes(deps) },
     { path: '/webhooks', router: webhookRoutes(deps) },
     { path: '/challenge', router: verifyRoutes(deps), pages: true },

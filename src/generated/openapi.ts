@@ -131,6 +131,215 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List deliveries of the key's mode, newest first */
+        get: operations["listDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send again all that a filter finds
+         * @description Counts only, unless the body says `"dry_run": false`. Makes a new delivery of each event, once for each
+         *     endpoint, spread out at the rate, and leaves the old ones as they are. What has been sent again before, and not
+         *     in vain, is skipped; so are tests.
+         */
+        post: operations["replayDeliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send an event that means nothing, to see whether callbacks arrive
+         * @description Of the type `endpoint.test`, signed and sent as every callback is. `GET /api/v1/deliveries/{delivery_id}` tells
+         *     what came of it.
+         */
+        post: operations["testEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{delivery_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: components["parameters"]["DeliveryId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read a delivery with its attempts
+         * @description Of very many attempts, the last 100; each is kept for `ATTEMPT_RETENTION_DAYS`.
+         */
+        get: operations["getDelivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{delivery_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: components["parameters"]["DeliveryId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * What would be sent if its next attempt were made now
+         * @description All but the headers of the connection and `User-Agent`. The signatures are real and end with their timestamp's
+         *     tolerance. Values of the integration's own headers are shown as `***`.
+         */
+        get: operations["previewDelivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{delivery_id}/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: components["parameters"]["DeliveryId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send an event again
+         * @description Makes a new delivery of the same event to the same URL, whatever became of the old one, which stays as it is.
+         *     `webhook-id` is the same. Again, it makes another.
+         */
+        post: operations["resendDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List where callbacks go, one for each integration and origin */
+        get: operations["listEndpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{endpoint_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: components["parameters"]["EndpointId"];
+            };
+            cookie?: never;
+        };
+        /** Read an endpoint */
+        get: operations["getEndpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{endpoint_id}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: components["parameters"]["EndpointId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop sending to an endpoint
+         * @description What waits for it, or comes, is `dead` at once and can be replayed. Again, it changes nothing.
+         */
+        post: operations["disableEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{endpoint_id}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: components["parameters"]["EndpointId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send to an endpoint again
+         * @description Its URLs that answered 410 are tried again too, and an open breaker or a pause ends. An endpoint that nothing
+         *     holds up is left alone.
+         */
+        post: operations["enableEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/webhooks/{provider}/{account_id}": {
         parameters: {
             query?: never;
@@ -517,13 +726,256 @@ export interface components {
             /** @description Counts the events of one challenge. */
             sequence: number;
         };
+        /** Format: date-time */
+        ExactTime: string;
+        /** @enum {string} */
+        EventType: "challenge.completed" | "challenge.incident_reported" | "challenge.expired" | "endpoint.opened" | "endpoint.failing" | "endpoint.recovered" | "endpoint.disabled" | "endpoint.enabled" | "endpoint.gone" | "delivery.failing" | "delivery.dead" | "secret.rotated" | "endpoint.test";
+        /**
+         * @description The last three are final.
+         * @enum {string}
+         */
+        DeliveryStatus: "pending" | "delivered" | "dead" | "canceled";
+        /** @enum {string} */
+        DeliveryTrigger: "event" | "resend" | "test";
+        /**
+         * @description All attempts failed; the URL answered 410; it leads where callbacks may not go; our own faults kept it from
+         *     being sent; an endpoint was disabled; the body was deleted first.
+         * @enum {string}
+         */
+        DeadReason: "exhausted" | "gone" | "refused" | "not_sent" | "endpoint_disabled" | "body_deleted";
+        Delivery: {
+            /** Format: uuid */
+            delivery_id: string;
+            /**
+             * Format: uuid
+             * @description The `webhook-id` of its callbacks.
+             */
+            event_id: string;
+            event_type: components["schemas"]["EventType"];
+            /** Format: uuid */
+            challenge_id: string | null;
+            /** Format: uuid */
+            integration_id: string;
+            /** Format: uuid */
+            endpoint_id: string;
+            mode: components["schemas"]["Mode"];
+            url: string;
+            trigger: components["schemas"]["DeliveryTrigger"];
+            status: components["schemas"]["DeliveryStatus"];
+            attempt_count: number;
+            /** @description Null unless pending; later while the endpoint is held up. */
+            next_attempt_at: components["schemas"]["ExactTime"] | null;
+            last_status_code: number | null;
+            last_error_class: components["schemas"]["NullableText"];
+            dead_reason: components["schemas"]["DeadReason"] | null;
+            created_at: components["schemas"]["ExactTime"];
+            completed_at: components["schemas"]["ExactTime"] | null;
+            /** @description There is nothing to send any more. */
+            body_deleted: boolean;
+        };
+        DeliveryDetail: {
+            /** Format: uuid */
+            delivery_id: string;
+            /**
+             * Format: uuid
+             * @description The `webhook-id` of its callbacks.
+             */
+            event_id: string;
+            event_type: components["schemas"]["EventType"];
+            /** Format: uuid */
+            challenge_id: string | null;
+            /** Format: uuid */
+            integration_id: string;
+            /** Format: uuid */
+            endpoint_id: string;
+            mode: components["schemas"]["Mode"];
+            url: string;
+            trigger: components["schemas"]["DeliveryTrigger"];
+            status: components["schemas"]["DeliveryStatus"];
+            attempt_count: number;
+            /** @description Null unless pending; later while the endpoint is held up. */
+            next_attempt_at: components["schemas"]["ExactTime"] | null;
+            last_status_code: number | null;
+            last_error_class: components["schemas"]["NullableText"];
+            dead_reason: components["schemas"]["DeadReason"] | null;
+            created_at: components["schemas"]["ExactTime"];
+            completed_at: components["schemas"]["ExactTime"] | null;
+            /** @description There is nothing to send any more. */
+            body_deleted: boolean;
+            attempts: components["schemas"]["Attempt"][];
+        };
+        Attempt: {
+            attempt: number;
+            url: string;
+            started_at: components["schemas"]["ExactTime"];
+            duration_ms: number;
+            dns_ms: number | null;
+            connect_ms: number | null;
+            first_byte_ms: number | null;
+            status_code: number | null;
+            error_class: components["schemas"]["NullableText"];
+            error_message: components["schemas"]["NullableText"];
+            /** @description The first 4 KiB of the answer. */
+            response_excerpt: string | null;
+            remote_address: components["schemas"]["NullableText"];
+        };
+        DeliveryPage: {
+            data: components["schemas"]["Delivery"][];
+            next_cursor: components["schemas"]["NullableText"];
+        };
+        Preview: {
+            /** @constant */
+            method: "POST";
+            url: string;
+            headers: {
+                [key: string]: string;
+            };
+            /** @description The exact text. */
+            body: string;
+        };
+        Resent: {
+            /** Format: uuid */
+            delivery_id: string;
+            /** Format: uuid */
+            event_id: string;
+            /** Format: uuid */
+            endpoint_id: string;
+            /** Format: uuid */
+            resend_of: string;
+            warnings?: string[];
+        };
+        Replay: {
+            filter?: components["schemas"]["ReplayFilter"];
+            /** @default true */
+            dry_run: boolean;
+            /** @default 1000 */
+            limit: number;
+            /** @default 10 */
+            rate_per_second: number;
+        };
+        ReplayFilter: {
+            /**
+             * @default dead
+             * @enum {string}
+             */
+            status: "dead" | "delivered";
+            /** Format: uuid */
+            endpoint_id?: string;
+            /** Format: uuid */
+            integration_id?: string;
+            /** @description Any but `endpoint.test`. */
+            event_type?: string;
+            dead_reason?: components["schemas"]["DeadReason"];
+            /**
+             * Format: date-time
+             * @description Made at this time or later.
+             */
+            since?: string;
+            /**
+             * Format: date-time
+             * @description Made before this time.
+             */
+            until?: string;
+        };
+        Replayed: {
+            dry_run: boolean;
+            matching: number;
+            replayable: number;
+            without_body: number;
+            /** @description Their endpoint is disabled or their URL answered 410; enable it first. */
+            on_disabled_endpoint: number;
+            /** @description Sent again since, and delivered or still on the way; or an older delivery of an event that is found twice. */
+            already_resent: number;
+            replayed: number;
+            /** @description How long sending takes at the rate, or would take after a dry run. */
+            finishes_in_seconds: number;
+            /** @description More can be sent again than `limit`; call again. */
+            capped: boolean;
+        };
+        TestWish: {
+            /** @description Left out; the integration's. */
+            callback_url?: string | null;
+        };
+        TestSent: {
+            /** Format: uuid */
+            delivery_id: string;
+            /** Format: uuid */
+            endpoint_id: string;
+        };
+        GoneUrl: {
+            url: string;
+            gone_at: components["schemas"]["ExactTime"];
+        };
+        Endpoint: {
+            /** Format: uuid */
+            endpoint_id: string;
+            /** Format: uuid */
+            integration_id: string;
+            integration_name: string;
+            mode: components["schemas"]["Mode"];
+            origin: string;
+            /** @enum {string} */
+            state: "healthy" | "failing" | "open" | "half_open" | "paused" | "disabled";
+            open_until: components["schemas"]["ExactTime"] | null;
+            paused_until: components["schemas"]["ExactTime"] | null;
+            failing_since: components["schemas"]["ExactTime"] | null;
+            last_success_at: components["schemas"]["ExactTime"] | null;
+            consecutive_failures: number;
+            disabled_at: components["schemas"]["ExactTime"] | null;
+            /** @enum {string|null} */
+            disabled_reason: "failing" | "operator" | null;
+            gone_urls: components["schemas"]["GoneUrl"][];
+            /** @description Deliveries that wait; counted up to 10000. */
+            pending: number;
+            /** @description What died since it, or a URL of it, was disabled, for that reason; counted up to 10000. */
+            dead_since_disabled: number;
+        };
+        EndpointPage: {
+            data: components["schemas"]["Endpoint"][];
+            next_cursor: components["schemas"]["NullableText"];
+        };
+        EnableWish: {
+            /**
+             * @description Also send again what died meanwhile for that reason, up to 10000 deliveries at 10 a second.
+             * @default false
+             */
+            replay: boolean;
+        };
+        EnabledEndpoint: {
+            /** Format: uuid */
+            endpoint_id: string;
+            /** Format: uuid */
+            integration_id: string;
+            integration_name: string;
+            mode: components["schemas"]["Mode"];
+            origin: string;
+            /** @enum {string} */
+            state: "healthy" | "failing" | "open" | "half_open" | "paused" | "disabled";
+            open_until: components["schemas"]["ExactTime"] | null;
+            paused_until: components["schemas"]["ExactTime"] | null;
+            failing_since: components["schemas"]["ExactTime"] | null;
+            last_success_at: components["schemas"]["ExactTime"] | null;
+            consecutive_failures: number;
+            disabled_at: components["schemas"]["ExactTime"] | null;
+            /** @enum {string|null} */
+            disabled_reason: "failing" | "operator" | null;
+            gone_urls: components["schemas"]["GoneUrl"][];
+            /** @description Deliveries that wait; counted up to 10000. */
+            pending: number;
+            /** @description What died since it, or a URL of it, was disabled, for that reason; counted up to 10000. */
+            dead_since_disabled: number;
+            replayed: number;
+            /** @description There is more to send again; replay the rest. */
+            capped: boolean;
+        };
+        Nothing: Record<string, never>;
         /** @description How long the oldest callback waits that could be sent and that nobody is sending. */
         OldestDueSeconds: number;
         Error: {
             /** @description What is wrong, for people. */
             error: string;
             /** @enum {string} */
-            code: "invalid" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "idempotency_key_reused" | "too_large" | "unsupported_media_type" | "unavailable" | "internal";
+            code: "invalid" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "gone" | "idempotency_key_reused" | "too_large" | "unsupported_media_type" | "unavailable" | "internal";
             /** @description Which input is wrong. */
             field?: string;
             /** Format: uuid */
@@ -572,6 +1024,27 @@ export interface components {
          *     another request.
          */
         Conflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /**
+         * @description Nothing is sent there: the endpoint is disabled or the URL answered 410, and the sentence says how to enable
+         *     it; or there is no secret to sign with.
+         */
+        NotDeliverable: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description The body was deleted, by retention or with the person's data; the sentence says when. */
+        BodyDeleted: {
             headers: {
                 [name: string]: unknown;
             };
@@ -646,6 +1119,8 @@ export interface components {
     };
     parameters: {
         ChallengeId: string;
+        DeliveryId: string;
+        EndpointId: string;
     };
     requestBodies: never;
     headers: never;
@@ -869,6 +1344,319 @@ export interface operations {
             400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listDeliveries: {
+        parameters: {
+            query?: {
+                status?: components["schemas"]["DeliveryStatus"];
+                endpoint_id?: string;
+                integration_id?: string;
+                challenge_id?: string;
+                event_type?: components["schemas"]["EventType"];
+                trigger?: components["schemas"]["DeliveryTrigger"];
+                dead_reason?: components["schemas"]["DeadReason"];
+                /** @description Made at this time or later. */
+                since?: string;
+                /** @description Made before this time. */
+                until?: string;
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. `next_cursor` is null on the last one. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    replayDeliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Replay"];
+            };
+        };
+        responses: {
+            /** @description What was found, and what was done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replayed"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    testEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TestWish"];
+            };
+        };
+        responses: {
+            /** @description It will be sent at once. */
+            202: {
+                headers: {
+                    /** @description Where to read the delivery. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestSent"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["NotDeliverable"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: components["parameters"]["DeliveryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery as it stands now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryDetail"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    previewDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: components["parameters"]["DeliveryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["NotDeliverable"];
+            410: components["responses"]["BodyDeleted"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    resendDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: components["parameters"]["DeliveryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            /** @description It will be sent at once. */
+            202: {
+                headers: {
+                    /** @description Where to read the delivery. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resent"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["NotDeliverable"];
+            410: components["responses"]["BodyDeleted"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listEndpoints: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. `next_cursor` is null on the last one. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointPage"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: components["parameters"]["EndpointId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint as it stands now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Endpoint"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    disableEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: components["parameters"]["EndpointId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Nothing"];
+            };
+        };
+        responses: {
+            /** @description The endpoint, disabled. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Endpoint"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    enableEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: components["parameters"]["EndpointId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EnableWish"];
+            };
+        };
+        responses: {
+            /** @description The endpoint, enabled. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnabledEndpoint"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             503: components["responses"]["Unavailable"];

@@ -6,6 +6,7 @@ export type ErrorCode =
   | 'not_found'
   | 'method_not_allowed'
   | 'conflict'
+  | 'gone'
   | 'idempotency_key_reused'
   | 'too_large'
   | 'unsupported_media_type'

@@ -12,6 +12,7 @@ import { makeOverdue } from '../support/rows.ts';
 import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
 import { startSink } from '../support/sink.ts';
+import { until } from '../support/until.ts';
 
 /** Documented answers that no test can bring about, each with the reason. Today there is none. */
 const UNREACHED: string[] = [];
@@ -205,6 +206,113 @@ test('a key that may not', async () => {
   keeps('getChallenge', 403, await server.request.get(`${CHALLENGES}/${challenge_id}`).set(asKey(creator)));
 });
 
+describe('deliveries', () => {
+  const DELIVERIES = '/api/v1/deliveries';
+  const ENDPOINTS = '/api/v1/endpoints';
+  const NEITHER = `{"x":"${'x'.repeat(70_000)}"}`;
+  const text = () => ({ ...asKey(), 'Content-Type': 'text/plain' });
+  /** A delivery of its own endpoint that has had its first attempt. */
+  const make = async (callback_url = sink.url) => {
+    const answer = await post(`${DELIVERIES}/test`, { callback_url });
+    const { delivery_id, endpoint_id } = answer.body as { delivery_id: string; endpoint_id: string };
+    const isTried = async () =>
+      ((await get(`${DELIVERIES}/${delivery_id}`)).body as { attempts: [] }).attempts.length > 0;
+    await until(isTried, 'an attempt');
+    return { delivery_id, endpoint_id };
+  };
+  /** What every request with a body may be told. */
+  const refuses = async (operationId: string, path: string) => {
+    keeps(operationId, 400, await post(path, { unknown: 1 }));
+    keeps(operationId, 401, await post(path, undefined, {}));
+    keeps(operationId, 413, await post(path, NEITHER, { ...asKey(), 'Content-Type': 'application/json' }));
+    keeps(operationId, 415, await post(path, 'text', text()));
+  };
+
+  test('list, read and preview', async () => {
+    const { delivery_id } = await make();
+    keeps('listDeliveries', 200, await get(DELIVERIES));
+    keeps('listDeliveries', 200, await get(`${DELIVERIES}?limit=1`));
+    keeps('listDeliveries', 400, await get(`${DELIVERIES}?limit=0`));
+    keeps('listDeliveries', 401, await get(DELIVERIES, {}));
+    keeps('getDelivery', 200, await get(`${DELIVERIES}/${delivery_id}`));
+    keeps('getDelivery', 401, await get(`${DELIVERIES}/${delivery_id}`, {}));
+    keeps('getDelivery', 404, await get(`${DELIVERIES}/${NOBODY}`));
+    keeps('previewDelivery', 200, await get(`${DELIVERIES}/${delivery_id}/preview`));
+    keeps('previewDelivery', 401, await get(`${DELIVERIES}/${delivery_id}/preview`, {}));
+    keeps('previewDelivery', 404, await get(`${DELIVERIES}/${NOBODY}/preview`));
+    const { apiKey, integrationId } = await server.integration({ callback_url: sink.url });
+    const sent = await post(`${DELIVERIES}/test`, undefined, asKey(apiKey));
+    await server.db.deleteFrom('callback_secrets').where('integration_id', '=', integrationId).execute();
+    const unsigned = `${DELIVERIES}/${(sent.body as { delivery_id: string }).delivery_id}`;
+    keeps('previewDelivery', 409, await get(`${unsigned}/preview`));
+    keeps('getDelivery', 200, await get(unsigned));
+  });
+
+  test('resend, with and without a body to send', async () => {
+    const { delivery_id } = await make();
+    const path = `${DELIVERIES}/${delivery_id}`;
+    keeps('resendDelivery', 202, await post(`${path}/resend`));
+    keeps('resendDelivery', 202, await post(`${path}/resend`, {}));
+    keeps('resendDelivery', 404, await post(`${DELIVERIES}/${NOBODY}/resend`));
+    await refuses('resendDelivery', `${path}/resend`);
+    await sql`update events set body = null where id = (select event_id from deliveries where id = ${delivery_id})`.execute(
+      server.db,
+    );
+    keeps('resendDelivery', 410, await post(`${path}/resend`));
+    keeps('previewDelivery', 410, await get(`${path}/preview`));
+  });
+
+  test('replay and test', async () => {
+    keeps('replayDeliveries', 200, await post(`${DELIVERIES}/replay`));
+    const maximal = { filter: { status: 'delivered' }, dry_run: false, limit: 10, rate_per_second: 100 };
+    expect(contract.errorsOf('/components/schemas/Replay', maximal)).toBeUndefined();
+    keeps('replayDeliveries', 200, await post(`${DELIVERIES}/replay`, maximal));
+    await refuses('replayDeliveries', `${DELIVERIES}/replay`);
+    keeps('testEndpoint', 202, await post(`${DELIVERIES}/test`, { callback_url: sink.url }));
+    await refuses('testEndpoint', `${DELIVERIES}/test`);
+  });
+
+  test('endpoints', async () => {
+    const url = 'http://127.0.0.1:9/';
+    const { delivery_id, endpoint_id } = await make(url);
+    const path = `${ENDPOINTS}/${endpoint_id}`;
+    await sql`insert into gone_urls values (${endpoint_id}, ${url}, now())`.execute(server.db);
+    keeps('listEndpoints', 200, await get(ENDPOINTS));
+    keeps('listEndpoints', 200, await get(`${ENDPOINTS}?limit=1`));
+    keeps('listEndpoints', 400, await get(`${ENDPOINTS}?limit=0`));
+    keeps('listEndpoints', 401, await get(ENDPOINTS, {}));
+    keeps('getEndpoint', 200, await get(path));
+    keeps('getEndpoint', 401, await get(path, {}));
+    keeps('getEndpoint', 404, await get(`${ENDPOINTS}/${NOBODY}`));
+    keeps('disableEndpoint', 200, await post(`${path}/disable`));
+    keeps('disableEndpoint', 404, await post(`${ENDPOINTS}/${NOBODY}/disable`));
+    await refuses('disableEndpoint', `${path}/disable`);
+    keeps('getEndpoint', 200, await get(path));
+    keeps('resendDelivery', 409, await post(`${DELIVERIES}/${delivery_id}/resend`));
+    keeps('testEndpoint', 409, await post(`${DELIVERIES}/test`, { callback_url: url }));
+    keeps('enableEndpoint', 200, await post(`${path}/enable`, { replay: true }));
+    keeps('enableEndpoint', 200, await post(`${path}/enable`));
+    keeps('enableEndpoint', 404, await post(`${ENDPOINTS}/${NOBODY}/enable`));
+    await refuses('enableEndpoint', `${path}/enable`);
+  });
+
+  test('a key that may not', async () => {
+    const right = async (scope: string) =>
+      asKey((await server.integration({ rights: { scopes: [scope], own_only: false } })).apiKey);
+    const [reader, manager] = [await right('challenges:read'), await right('deliveries:manage')];
+    keeps('listDeliveries', 403, await get(DELIVERIES, manager));
+    keeps('getDelivery', 403, await get(`${DELIVERIES}/${NOBODY}`, manager));
+    keeps('previewDelivery', 403, await get(`${DELIVERIES}/${NOBODY}/preview`, manager));
+    keeps('listEndpoints', 403, await get(ENDPOINTS, manager));
+    keeps('getEndpoint', 403, await get(`${ENDPOINTS}/${NOBODY}`, manager));
+    keeps('resendDelivery', 403, await post(`${DELIVERIES}/${NOBODY}/resend`, undefined, reader));
+    keeps('replayDeliveries', 403, await post(`${DELIVERIES}/replay`, undefined, reader));
+    keeps('testEndpoint', 403, await post(`${DELIVERIES}/test`, undefined, reader));
+    keeps('disableEndpoint', 403, await post(`${ENDPOINTS}/${NOBODY}/disable`, undefined, reader));
+    keeps('enableEndpoint', 403, await post(`${ENDPOINTS}/${NOBODY}/enable`, undefined, reader));
+  });
+});
+
 test('webhooks', async () => {
   const { tenant_id } = await server.integration({ newTenant: true });
   const path = `/webhooks/veriff/${await server.provider('veriff', SETTINGS, { tenant_id })}`;
@@ -325,6 +433,18 @@ test('when the server or its database fails', async () => {
   keeps('consumeChallenge', 503, await one.request.post(`${path}/consume`).set(asKey(one.apiKey)));
   keeps('eraseChallenge', 503, await one.request.post(`${path}/erase`).set(asKey(one.apiKey)));
   keeps('eraseTarget', 503, await one.request.post(ERASURES).set(asKey(one.apiKey)).send({}));
+  const desk = (rest: string) => one.request.get(`/api/v1/${rest}`).set(asKey(one.apiKey));
+  const act = (rest: string) => one.request.post(`/api/v1/${rest}`).set(asKey(one.apiKey));
+  keeps('listDeliveries', 503, await desk('deliveries'));
+  keeps('getDelivery', 503, await desk(`deliveries/${NOBODY}`));
+  keeps('previewDelivery', 503, await desk(`deliveries/${NOBODY}/preview`));
+  keeps('resendDelivery', 503, await act(`deliveries/${NOBODY}/resend`));
+  keeps('replayDeliveries', 503, await act('deliveries/replay'));
+  keeps('testEndpoint', 503, await act('deliveries/test').send({ callback_url: sink.url }));
+  keeps('listEndpoints', 503, await desk('endpoints'));
+  keeps('getEndpoint', 503, await desk(`endpoints/${NOBODY}`));
+  keeps('disableEndpoint', 503, await act(`endpoints/${NOBODY}/disable`));
+  keeps('enableEndpoint', 503, await act(`endpoints/${NOBODY}/enable`));
   keeps('receiveWebhook', 503, await one.request.post(`/webhooks/veriff/${NOBODY}`).send({}));
   keeps('showStartPage', 503, await person.open(created));
   keeps('startVerification', 503, await person.start(created));

@@ -1,6 +1,6 @@
 import type { Sealer } from '../kernel/crypto.ts';
 import { OutboundError } from '../kernel/outbound.ts';
-import type { Outbound, Reach } from '../kernel/outbound.ts';
+import type { Outbound, Reach, Timings } from '../kernel/outbound.ts';
 import { callbackSecretContext } from '../tenants/keys.ts';
 import { openHeaders, openTls } from '../tenants/sending.ts';
 import type { Headers, Tls } from '../tenants/sending.ts';
@@ -73,11 +73,12 @@ export async function send(
   const clock = performance.now();
   const tookMs = () => Math.round(performance.now() - clock);
   try {
-    const { reach, tls, ...rest } = route();
+    const { secrets, headers, reach, tls } = route();
     const answer = await outbound.request({
       method: 'POST',
       url: claimed.url,
-      headers: callbackHeaders(rest, claimed, now),
+      headers: callbackHeaders({ secrets, headers: {} }, claimed, now),
+      extraHeaders: headers,
       body: claimed.body,
       reach,
       ...(tls ? { tls } : {}),
@@ -87,6 +88,7 @@ export async function send(
     return {
       ...NOTHING,
       duration_ms: tookMs(),
+      ...timed(answer.timings),
       status_code: answer.status,
       error_class: answer.status < 300 ? null : `http_${Math.floor(answer.status / 100)}xx`,
       response_excerpt: excerpt(answer.body),
@@ -99,11 +101,17 @@ export async function send(
     return {
       ...NOTHING,
       duration_ms: tookMs(),
+      ...timed(known?.timings ?? {}),
       error_class: known?.errorClass ?? 'internal',
       error_message: (error as Error).message.slice(0, MESSAGE_CHARS),
       rule: known?.rule,
     };
   }
+}
+
+function timed({ dnsMs, connectMs, firstByteMs }: Timings) {
+  const whole = (ms: number | undefined) => (ms === undefined ? null : Math.round(ms));
+  return { dns_ms: whole(dnsMs), connect_ms: whole(connectMs), first_byte_ms: whole(firstByteMs) };
 }
 
 const NOTHING = {

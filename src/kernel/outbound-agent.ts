@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { Agent, Client, Pool } from 'undici';
 import type { buildConnector, Dispatcher } from 'undici';
 import { HEADERS_MAX_BYTES } from './outbound-errors.ts';
+import type { Timings } from './outbound-errors.ts';
 
 const KEEP_ALIVE_MAX_MS = 30_000; // an open socket keeps an old verdict, so it may neither idle nor live longer
 
@@ -19,6 +20,7 @@ export type Wire = {
   /** waiting for a proxy and not for the receiver */
   isAtProxy?: boolean;
   onSent?: ((reused: boolean) => void) | undefined;
+  timings?: Timings;
 };
 
 /** Opens a connection for the request of this wire; rejects with whatever node threw. */

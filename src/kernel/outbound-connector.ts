@@ -29,11 +29,16 @@ export function guardedConnect({ policy, resolve, tls, tunnel }: Way): Connect {
     wire.giveUp = () => abandon.abort();
     try {
       const patient = (hostname: string) => Promise.race([resolve(hostname), rejectOnAbort(signal)]);
+      const began = performance.now();
       const vetted = await vettedAddresses(target, policy, patient);
+      const resolved = performance.now();
+      wire.timings = { dnsMs: resolved - began };
       const opening = { ...target, tls, signal };
-      if (tunnel) return await openThrough(tunnel, opening, vetted, wire);
-      const socket = await openSocket(opening, lookupOf(vetted));
-      return { socket, peer: vettedPeer(socket, vetted, target.hostname, policy) };
+      const connection = tunnel
+        ? await openThrough(tunnel, opening, vetted, wire)
+        : await openDirect(opening, vetted, policy);
+      wire.timings.connectMs = performance.now() - resolved;
+      return connection;
     } finally {
       wire.giveUp = undefined;
     }
@@ -65,6 +70,11 @@ async function addressesOf(hostname: string, policy: Policy, resolve: Resolve): 
       cause,
     });
   }
+}
+
+async function openDirect(opening: Opening, vetted: readonly string[], policy: Policy): Promise<Connection> {
+  const socket = await openSocket(opening, lookupOf(vetted));
+  return { socket, peer: vettedPeer(socket, vetted, opening.hostname, policy) };
 }
 
 async function openThrough(

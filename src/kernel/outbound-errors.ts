@@ -3,6 +3,9 @@ import type { Refusal } from './outbound-url.ts';
 /** An answer with more than this in its headers is not read. */
 export const HEADERS_MAX_BYTES = 16 * 1024;
 
+/** Parts of a request in milliseconds: resolving the name, connecting with TLS (neither on a connection that stood), from sending to the first byte. */
+export type Timings = { dnsMs?: number; connectMs?: number; firstByteMs?: number };
+
 /** Why a request got no answer; stored and counted per attempt (delivery.md §8). */
 export type ErrorClass =
   | 'dns'
@@ -20,6 +23,8 @@ export type ErrorClass =
 export class OutboundError extends Error {
   readonly errorClass: ErrorClass;
   readonly rule: string | undefined;
+  /** as far as the request came */
+  timings: Timings = {};
 
   constructor(errorClass: ErrorClass, message: string, details: { rule?: string; cause?: unknown } = {}) {
     super(message, { cause: details.cause });

@@ -25,6 +25,7 @@ export function exchange(agent: Agent, outgoing: Outgoing, limits: Limits): Prom
     let headers: IncomingHttpHeaders = {};
     let isOver = false;
     let controller: Dispatcher.DispatchController | undefined;
+    let sentAt = 0;
 
     const timer = setTimeout(() => {
       fail(OUT_OF_TIME);
@@ -51,10 +52,14 @@ export function exchange(agent: Agent, outgoing: Outgoing, limits: Limits): Prom
         controller = started;
         if (isOver)
           started.abort(OUT_OF_TIME); // the connection came too late
-        else markSent(wire);
+        else {
+          markSent(wire);
+          sentAt = performance.now();
+        }
       },
       onResponseStart(_, code, received) {
         status = code;
+        wire.timings = { ...wire.timings, firstByteMs: performance.now() - sentAt };
         headers = received;
       },
       onResponseData(_, chunk) {

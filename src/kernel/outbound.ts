@@ -4,6 +4,7 @@ import { isStale } from './outbound-agent.ts';
 import type { Wire } from './outbound-agent.ts';
 import { guardedConnect } from './outbound-connector.ts';
 import { classify, OutboundError } from './outbound-errors.ts';
+import type { Timings } from './outbound-errors.ts';
 import { exchange, OUT_OF_TIME } from './outbound-exchange.ts';
 import { headersFor } from './outbound-headers.ts';
 import { createPools } from './outbound-pools.ts';
@@ -19,7 +20,7 @@ import { ownOf } from './outbound-url.ts';
 
 export type { Reach } from './address.ts';
 export { OutboundError } from './outbound-errors.ts';
-export type { ErrorClass } from './outbound-errors.ts';
+export type { ErrorClass, Timings } from './outbound-errors.ts';
 
 const PORTS = [80, 443, 8443];
 
@@ -44,6 +45,7 @@ export type OutboundAnswer = {
   body: Buffer;
   truncated: boolean;
   remoteAddress: string | undefined;
+  timings: Timings;
 };
 
 /** The one way out of this server; everything here throws OutboundError and nothing else. */
@@ -113,7 +115,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
     const headers = headersFor(options.userAgent, request.headers, request.extraHeaders);
     const outgoing = { origin, path, method, headers, body, wire };
     const answer = await exchange(agentFor(view, request.tls), outgoing, { timeoutMs, maxBytes });
-    return { ...answer, remoteAddress: wire.connection?.peer };
+    return { ...answer, remoteAddress: wire.connection?.peer, timings: wire.timings ?? {} };
   }
 
   return {
@@ -140,7 +142,13 @@ export function createOutbound(options: OutboundOptions): Outbound {
   };
 }
 
-function failureOf(error: unknown, { timeoutMs }: OutboundRequest, wire: Wire): OutboundError {
+function failureOf(error: unknown, request: OutboundRequest, wire: Wire): OutboundError {
+  const failure = nameOf(error, request, wire);
+  failure.timings = wire.timings ?? {};
+  return failure;
+}
+
+function nameOf(error: unknown, { timeoutMs }: OutboundRequest, wire: Wire): OutboundError {
   if (error !== OUT_OF_TIME) return classify(error);
   if (wire.connection) return new OutboundError('timeout', `No complete answer within ${timeoutMs} ms.`);
   return wire.isAtProxy

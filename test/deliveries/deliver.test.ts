@@ -39,6 +39,8 @@ describe.each(BACKENDS)('delivering, queue on %s', (backend) => {
       remote_address: '127.0.0.1',
     });
     expect(attempt.duration_ms).toBeLessThan(5_000);
+    for (const part of [attempt.dns_ms, attempt.connect_ms, attempt.first_byte_ms])
+      expect(part).toBeGreaterThanOrEqual(0);
     expect(Math.abs(Date.now() - attempt.started_at.getTime())).toBeLessThan(10_000);
     expect(delivery).toMatchObject({
       status: 'delivered',

@@ -8,7 +8,7 @@ function asking(turn: () => Promise<() => void>) {
   const got: number[] = [];
   return {
     got,
-    async ask(who: number) {
+    ask: async (who: number) => {
       const end = await turn();
       got.push(who);
       return end;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { updateIntegration } from '../../src/tenants/integrations-store.ts';
+import { sealHeaders } from '../../src/tenants/sending.ts';
 import { runCli } from '../support/cli.ts';
 import { makeDue, nthAttempt, openSinks, settle } from '../support/deliveries.ts';
 import { startServer } from '../support/server.ts';
@@ -61,5 +62,31 @@ describe('the headers of a callback', () => {
     const other = await server.integration();
     const plain = await sink.waitFor(await settle(server, { callback_url: sink.url }, other.apiKey));
     expect(plain.headers.authorization).toBeUndefined();
+  });
+
+  test('are ours, even if others had slipped into the integration’s', async () => {
+    const sink = await sinks.open();
+    const { integrationId, apiKey, secret } = await server.integration();
+    const forged = {
+      'Content-Type': 'text/plain',
+      'WEBHOOK-ID': 'forged',
+      'webhook-Signature': 'v1,forged',
+      'X-Webhook-Signature': 'sha256=forged',
+      'Countersign-Attempt': '99',
+      'User-Agent': 'forged',
+      Host: 'forged.example.com',
+      'X-Tenant': 'acme',
+    };
+    const headers_sealed = sealHeaders(server.sealer, integrationId, forged);
+    await updateIntegration(server.db, integrationId, { headers_sealed });
+    const { body, headers } = await sink.waitFor(await settle(server, { callback_url: sink.url }, apiKey));
+    expect(JSON.stringify(headers)).not.toContain('forged');
+    expect(headers).toMatchObject({
+      'content-type': 'application/json',
+      'countersign-attempt': '1',
+      'x-tenant': 'acme',
+      host: new URL(sink.url).host,
+    });
+    expect(verifyStandard(body, headers, secret)).toBe(true);
   });
 });

@@ -43,7 +43,7 @@ export function announcementsOf(
   if (!CHALLENGE_EVENTS.some((type) => type === claimed.type)) return found;
   const delivery = {
     delivery_id: claimed.id,
-    event_id: claimed.event_id,
+    failed_event_id: claimed.event_id,
     challenge_id: claimed.challenge_id,
     attempts: claimed.attempt,
     status_code: attempt.status_code,

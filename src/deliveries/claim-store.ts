@@ -147,7 +147,7 @@ function sendingColumns() {
 function sendingTables() {
   return sql`join integrations on integrations.id = endpoints.integration_id
     cross join lateral (
-      select array_agg(id order by id desc) as secret_ids, array_agg(sealed order by id desc) as secrets_sealed
+      select array_agg(id order by created_at desc, id desc) as secret_ids, array_agg(sealed order by created_at desc, id desc) as secrets_sealed
       from callback_secrets
       where integration_id = endpoints.integration_id and (valid_until is null or valid_until > now())
     ) secrets`;

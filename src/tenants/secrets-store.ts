@@ -6,6 +6,7 @@ export function listCallbackSecrets(db: Db, now: Date, limit: number) {
     .selectFrom('callback_secrets')
     .select(['id', 'sealed'])
     .where((eb) => eb.or([eb('valid_until', 'is', null), eb('valid_until', '>', now)]))
+    .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(limit)
     .execute();
@@ -44,6 +45,7 @@ export function findCallbackSecrets(db: Db, integrationId: string, now: Date) {
     .select(['id', 'sealed', 'created_at', 'valid_until'])
     .where('integration_id', '=', integrationId)
     .where((eb) => eb.or([eb('valid_until', 'is', null), eb('valid_until', '>', now)]))
+    .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .execute();
 }

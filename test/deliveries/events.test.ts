@@ -116,8 +116,9 @@ describe('events about deliveries and endpoints reach the integration that chose
       expect(pair.heard('delivery.failing')).toEqual([]);
     }
     const { delivery } = await nthAttempt(server.db, id, 4);
-    const { json } = await pair.waitFor('delivery.failing');
+    const { json, headers } = await pair.waitFor('delivery.failing');
     expect(json).toMatchObject({
+      ...{ event_id: headers['webhook-id'], failed_event_id: delivery.event_id },
       ...{ delivery_id: delivery.id, challenge_id: id },
       ...{ attempts: 4, status_code: 500, error_class: 'http_5xx' },
     });

@@ -107,7 +107,6 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
   }
 
   async function take(): Promise<Claimed | undefined> {
-    if (mayTake() && performance.now() - leasedAt > RENEW_AFTER_MS) await renew();
     if (!mayTake()) return undefined;
     const claimed = await supply.next();
     if (!claimed || mayTake()) return claimed;
@@ -115,9 +114,13 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
     return undefined;
   }
 
-  function renew(): Promise<void> {
-    renewing ??= write({ announcements: [] }, undefined, true).finally(() => (renewing = undefined));
-    return renewing;
+  /** For requests about to begin, so it never lets go; `held` says afterwards whether they may. */
+  async function renew(): Promise<void> {
+    const begunAt = performance.now();
+    const state = { endpoint_id: found.id, token, health: current(), release: 'no' } as const;
+    const answer = await deps.finish({ state, announcements: [] });
+    leasedAt = Math.max(leasedAt, begunAt);
+    if (!answer.held) held = false;
   }
 
   /** As many workers as the endpoint may have requests under way, while there is something to send. */
@@ -137,6 +140,8 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
       return write({ result, announcements: [] }, (kept) => deps.metrics.givenUpTotal.inc({ reason }, +kept));
     }
     const done = await deps.turn();
+    if (performance.now() - leasedAt > RENEW_AFTER_MS)
+      await (renewing ??= renew().finally(() => (renewing = undefined)));
     if (!mayBegin()) {
       supply.putBack(claimed);
       return done();
@@ -158,7 +163,6 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
   async function write(
     item: Omit<Finish, 'state'>,
     then: (kept: boolean) => void = () => undefined,
-    wait = false,
   ): Promise<void> {
     const begunAt = performance.now();
     // Of a run that must end, what it had claimed is forgotten by then, however much more is due.
@@ -174,7 +178,7 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
       leasedAt = Math.max(leasedAt, begunAt);
       if (!answer.held) held = false;
     });
-    if (release === 'no' && !wait && writes.size <= MAX_UNWRITTEN) return void settled.catch(() => undefined);
+    if (release === 'no' && writes.size <= MAX_UNWRITTEN) return void settled.catch(() => undefined);
     await settled;
     if (release === 'no') return;
     // More has come due, perhaps behind what was given out.

@@ -135,7 +135,7 @@ describe('a run that has lost its endpoint', () => {
 describe('a result that cannot be written', () => {
   /** Outbound that ends every request like this. */
   const ending = (end: Outbound['request']) => ({ outbound: { request: end } as Outbound });
-  const OK = { status: 200, headers: {}, body: Buffer.from('fine') };
+  const OK = { status: 200, headers: {}, body: Buffer.from('fine'), truncated: false, timings: {} };
 
   test.each([
     ['an address', async () => ({ ...OK, remoteAddress: '10.0.0.1\0' }), 'delivered'],

@@ -23,10 +23,12 @@ const NO_HEALTH = {
 function runWith({
   due = Infinity,
   sendMs = 1_000,
+  turnMs = 0,
   finish,
 }: {
   due?: number;
   sendMs?: number;
+  turnMs?: number;
   finish: RunDeps['finish'];
 }) {
   const sent: { id: string; atMs: number }[] = [];
@@ -37,6 +39,7 @@ function runWith({
       return { ...NO_HEALTH, id: 'e', lease_token: token, in_flight_cap: 10 } as EndpointRow;
     },
     claim: async ({ want, after }: Ask) => {
+      await new Promise((resolve) => setTimeout(resolve, 3));
       const from = after[0].due_at === '-infinity' ? 0 : Number(after[0].id) + 1;
       const count = Math.max(0, Math.min(want, due - from));
       const claimed = { lane: 0, due_at: 'x', attempt: 1, age_ms: 0, body: '{}', gone: false };
@@ -56,7 +59,11 @@ function runWith({
       });
     },
     ...{ routeOf: () => ({}), report: () => undefined, maySend: () => true, retryWaitsMs: [1_000] },
-    ...{ turn: async () => () => undefined, claimLimit: () => 100 },
+    turn: async () => {
+      if (turnMs > 0) await new Promise((resolve) => setTimeout(resolve, turnMs));
+      return () => undefined;
+    },
+    claimLimit: () => 100,
     ...{ now: () => new Date(), inFlightCap: 10, metrics: createMetrics(), log: createLog('silent') },
   } as unknown as RunDeps;
   deps.read = async () => ({ ...NO_HEALTH, id: 'e', lease_token: token, in_flight_cap: 10 }) as EndpointRow;
@@ -91,6 +98,17 @@ test.each([900, 4_000, 9_900])(
     expect(Math.max(...sent.map(({ atMs }) => atMs))).toBeLessThanOrEqual(LAST_BEGIN_MS);
   },
 );
+
+test('a request that had to wait long for its turn begins under a fresh lease, and once', async () => {
+  for (const due of [1, 10, 20]) {
+    const finish = async ({ state }: Finish) => ({ kept: true, held: state.release === 'no' });
+    const { run, sent } = runWith({ due, turnMs: 14_000, finish });
+    await wait(120_000);
+    await run.done;
+    expect(sent.map(({ id }) => id).sort()).toEqual(Array.from({ length: due }, (_, n) => `${n}`).sort());
+    expect(Math.max(...sent.map(({ atMs }) => atMs))).toBeLessThanOrEqual(LAST_BEGIN_MS);
+  }
+});
 
 test('whenever it is poked, also while it begins anew or lets go, it gives nothing out twice', async () => {
   for (let pokeMs = 1; pokeMs < 120; pokeMs += 1) {

@@ -230,7 +230,7 @@ async function settled(): Promise<void> {
     const { rows } = await sql<{
       open: boolean;
     }>`select exists (select 1 from deliveries join endpoints on endpoints.id = endpoint_id
-      where status in ('pending', 'sending') and origin <> ${new URL(receivers.hanging[0] ?? '').origin}) as open`.execute(
+      where status = 'pending' and origin <> ${new URL(receivers.hanging[0] ?? '').origin}) as open`.execute(
       db,
     );
     if (!rows[0]?.open) return;

@@ -74,25 +74,20 @@ create table deliveries (
   url text not null,
   -- why there is this delivery: the event itself, a person who sends it again, a test
   trigger text not null default 'event' check (trigger in ('event', 'resend', 'test')),
-  status text not null default 'pending' check (status in ('pending', 'sending', 'delivered', 'dead', 'canceled')),
+  status text not null default 'pending' check (status in ('pending', 'delivered', 'dead', 'canceled')),
   -- what goes first: 0 the first three attempts, 1 what a person sends again, 2 later retries
   lane smallint not null default 0,
   attempts integer not null default 0,
   next_attempt_at timestamptz not null,
-  -- while sending: whose attempt it is, and when it counts as lost
-  lease_token uuid,
-  lease_until timestamptz,
   -- what the last attempt came to, and why it was given up
   last_status_code integer,
   last_error_class text,
   dead_reason text,
   created_at timestamptz not null,
   completed_at timestamptz,
-  check ((completed_at is null) = (status in ('pending', 'sending'))),
-  check ((lease_token is null) = (status <> 'sending'))
+  check ((completed_at is null) = (status = 'pending'))
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 create index deliveries_pending on deliveries (endpoint_id, lane, next_attempt_at, id) where status = 'pending';
-create index deliveries_sending on deliveries (lease_until) where status = 'sending';
 create index deliveries_by_event on deliveries (event_id);
 create index deliveries_by_tenant on deliveries (tenant_id, id);
 create index deliveries_dead on deliveries (tenant_id, completed_at) where status = 'dead';

@@ -22,7 +22,7 @@ const COLUMNS = {
   'events.mode': MODE,
   'endpoints.mode': MODE,
   'endpoints.disabled_reason': "'failing' | 'operator' | null",
-  'deliveries.status': "Generated<'pending' | 'sending' | 'delivered' | 'dead' | 'canceled'>",
+  'deliveries.status': "Generated<'pending' | 'delivered' | 'dead' | 'canceled'>",
   'deliveries.trigger': "Generated<'event' | 'resend' | 'test'>",
   'verification_sessions.status': "'opening' | 'open' | 'ended'",
 };

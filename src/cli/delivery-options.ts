@@ -26,7 +26,7 @@ const COMMON = {
 };
 
 export const LIST_OPTIONS: { [name: string]: Option } = {
-  status: text('STATUS', 'Only pending, sending, delivered, dead or canceled'),
+  status: text('STATUS', 'Only pending, delivered, dead or canceled'),
   ...COMMON,
   challenge: text('ID', 'Only about this challenge'),
   event: text('TYPE', 'Only of this type, such as challenge.completed'),

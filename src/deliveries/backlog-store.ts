@@ -78,23 +78,19 @@ async function countDue(db: Db, now: Date): Promise<Backlog['due']> {
 }
 
 /**
- * A lapsed lease counts too: since it ended, nobody is at it. An endpoint's own lease means that somebody is. The
- * `limit 1` makes it one look at the primary key for each; as a join, the planner may take a square of all endpoints.
+ * An endpoint's lease means that somebody is at it. The `limit 1` makes it one look at the primary key for each; as a join, the planner may take a square of all endpoints.
  */
 async function findOldestDue(db: Db, now: Date): Promise<Date | null> {
   const { rows } = await sql<{ oldest: Date | null }>`
-    with ${HEADS}, waiting as (
-      select endpoint_id, next_attempt_at as since from heads where next_attempt_at <= ${now}
-      union all
-      select endpoint_id, lease_until from deliveries where status = 'sending' and lease_until <= ${now}
-    )
-    select min(waiting.since) as oldest from waiting cross join lateral (
+    with ${HEADS}
+    select min(heads.next_attempt_at) as oldest from heads cross join lateral (
       select from endpoints e
-      where e.id = waiting.endpoint_id and e.disabled_at is null
+      where e.id = heads.endpoint_id and e.disabled_at is null
         and (e.open_until is null or e.open_until <= ${now})
         and (e.paused_until is null or e.paused_until <= ${now})
         and (e.lease_until is null or e.lease_until <= ${now})
-      limit 1) sendable`.execute(db);
+      limit 1) sendable
+    where heads.next_attempt_at <= ${now}`.execute(db);
   return rows[0]?.oldest ?? null;
 }
 

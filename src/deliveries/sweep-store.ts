@@ -27,6 +27,7 @@ export async function buryDisabled(db: Db): Promise<number> {
     doomed as (
       select deliveries.id from waiting
       join endpoints on endpoints.id = waiting.id and disabled_at is not null
+        and (lease_token is null or lease_until <= now()) -- else a request may be under way
         and (endpoints.lease_token is null or endpoints.lease_until <= now())
       join deliveries on deliveries.endpoint_id = waiting.id and deliveries.status = 'pending'
       limit ${BATCH}

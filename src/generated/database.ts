@@ -99,10 +99,8 @@ export interface Deliveries {
   lane: Generated<number>;
   last_error_class: string | null;
   last_status_code: number | null;
-  lease_token: string | null;
-  lease_until: Timestamp | null;
   next_attempt_at: Timestamp;
-  status: Generated<'pending' | 'sending' | 'delivered' | 'dead' | 'canceled'>;
+  status: Generated<'pending' | 'delivered' | 'dead' | 'canceled'>;
   tenant_id: string;
   trigger: Generated<'event' | 'resend' | 'test'>;
   url: string;

@@ -69,7 +69,7 @@ test('a test may go elsewhere, and tells what went wrong there', async () => {
     ['http://127.0.0.1:9/', { status_code: null, error_class: 'connect_refused' }],
   ] as const) {
     const { delivery_id } = (await desk.post('/test', { callback_url }).expect(202)).body as Delivery;
-    expect(await ended(delivery_id)).toMatchObject({ status: 'pending', attempts: [attempt] });
+    expect(await ended(delivery_id)).toMatchObject({ status: 'dead', attempts: [attempt] });
   }
 });
 

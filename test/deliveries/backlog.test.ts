@@ -61,11 +61,6 @@ async function delivery(endpoint_id: string, fields: Partial<Insertable<Deliveri
     .execute();
 }
 
-const sendingUntil = (lease_until: Date) => ({
-  status: 'sending' as const,
-  lease_token: newId(),
-  lease_until,
-});
 const ended = (status: 'dead' | 'delivered' | 'canceled') => ({ status, completed_at: NOW });
 
 describe('how long the oldest delivery waits', () => {
@@ -100,7 +95,6 @@ describe('how long the oldest delivery waits', () => {
   ])('does not count what goes to an endpoint that is %s', async (_state, fields) => {
     const id = await endpoint(fields);
     await delivery(id, { next_attempt_at: ago(300) });
-    await delivery(id, sendingUntil(ago(200)));
     await delivery(await endpoint(), { next_attempt_at: ago(30) });
     expect(await measureOldestDue(db, NOW)).toBe(30);
   });
@@ -113,14 +107,6 @@ describe('how long the oldest delivery waits', () => {
   ])('counts again once %s', async (_state, fields) => {
     await delivery(await endpoint(fields), { next_attempt_at: ago(300) });
     expect(await measureOldestDue(db, NOW)).toBe(300);
-  });
-
-  test('counts an attempt whose process died from the end of its lease, and one under way not at all', async () => {
-    const id = await endpoint();
-    await delivery(id, { next_attempt_at: ago(300), ...sendingUntil(ahead(5)) });
-    expect(await measureOldestDue(db, NOW)).toBe(0);
-    await delivery(id, { next_attempt_at: ago(300), ...sendingUntil(ago(40)) });
-    expect(await measureOldestDue(db, NOW)).toBe(40);
   });
 
   test('costs a few rows for each endpoint, however long the backlog of one is', async () => {
@@ -165,7 +151,6 @@ describe('what the gauges show', () => {
     await delivery(shut, { lane: 1, next_attempt_at: ago(5) });
     await delivery(one, { next_attempt_at: NOW });
     await delivery(one, { next_attempt_at: ahead(1) });
-    await delivery(one, sendingUntil(ahead(5)));
     await delivery(one, ended('dead'));
     const { due, oldestDueSeconds } = await measureBacklog(db, NOW);
     expect(due).toEqual({ first: 4, manual: 2, late: 2 });

@@ -146,7 +146,7 @@ describe('a result that cannot be written', () => {
       'pending',
     ],
   ] as const)('for what is in it is written without that: %s', async (_, end, status) => {
-    const odd = startEngine(db, key, ending(end as unknown as Outbound['request']));
+    const odd = startEngine(db, key, ending(end));
     const id = await insertDue(db, owner, 'http://127.0.0.1/', { count: 4 });
     await odd.carry(id);
     expect(await countByStatus(db)).toEqual({ [status]: 4 });
@@ -157,7 +157,7 @@ describe('a result that cannot be written', () => {
   test('does not take its neighbours’ words away', async () => {
     let n = 0;
     const end = async () => ({ ...OK, remoteAddress: (n += 1) === 3 ? '\0' : '192.0.2.1' });
-    const odd = startEngine(db, key, ending(end as unknown as Outbound['request']));
+    const odd = startEngine(db, key, ending(end));
     await odd.carry(await insertDue(db, owner, 'http://127.0.0.1/', { count: 10 }));
     const rows = await db.selectFrom('delivery_attempts').select('remote_address').execute();
     expect(rows.filter(({ remote_address }) => remote_address === '192.0.2.1')).toHaveLength(9);

@@ -23,7 +23,13 @@ function storeWith({ due = Infinity, isAway = false } = {}) {
       (_, n) => ({ id: String(from + n), lane: 0, due_at: 'x' }) as Claimed,
     );
   };
-  const deps = { claim, read: async () => state.row, inFlightCap: 10, claimLimit: () => 100, log: createLog('silent') };
+  const deps = {
+    claim,
+    read: async () => state.row,
+    inFlightCap: 10,
+    claimLimit: () => 100,
+    log: createLog('silent'),
+  };
   return { supply: createSupply(deps, state.row, TOKEN), asked, state };
 }
 const take = async (supply: ReturnType<typeof createSupply>, count: number) => {

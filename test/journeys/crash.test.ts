@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 
 /** Each with processes of its own, side by side; most of their time is waiting for a lease to lapse. */
 const LIMIT_MS = 120_000;
-/** A lease of 35 s, a sweep of 1 s, and a busy machine. */
+/** A lease of 20 s, a sweep of 1 s, and a busy machine. */
 const LAPSED_MS = 60_000;
 
 test.concurrent.each(BACKENDS)(
@@ -55,8 +55,9 @@ test.concurrent.each(BACKENDS)(
         expect(second.headers['webhook-id']).toBe(first.headers['webhook-id']);
         expect(second.body.equals(first.body)).toBe(true);
         const { attempt, delivery } = await nthAttempt(stage.db, id, 1);
-        expect(attempt).toMatchObject({ attempt: 2, status_code: 200 });
-        expect(delivery).toMatchObject({ status: 'delivered', attempts: 2 });
+        // The attempt whose end nobody knows is not spent.
+        expect(attempt).toMatchObject({ attempt: 1, status_code: 200 });
+        expect(delivery).toMatchObject({ status: 'delivered', attempts: 1 });
         // The dead process's job runs again after 30 s or more, and must find nothing to do.
         await sleep(20_000);
         expect(stage.sink.received).toHaveLength(2);
@@ -97,6 +98,7 @@ test.concurrent.each(BACKENDS)(
       backend,
       async (stage) => {
         const child = await stage.serve();
+        await stage.query('update integrations set in_flight_cap = 30');
         const ids = await Promise.all(Array.from({ length: 30 }, () => stage.settle(child)));
         await until(() => stage.sink.received.length === 30, 'all requests at the receiver');
         const client = await sendHalf(child, stage);

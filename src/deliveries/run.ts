@@ -180,6 +180,7 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
     writes.add(written);
     void written.finally(() => writes.delete(written)).catch(() => undefined);
     const settled = written.then((answer) => {
+      if (item.result) supply.written(item.result.delivery_id);
       then(answer.kept);
       leasedAt = Math.max(leasedAt, begunAt);
       if (!answer.held) held = false;

@@ -16,6 +16,8 @@ export type Supply = {
   next(): Promise<Claimed | undefined>;
   /** Takes back what `next` gave out, as it was not begun. */
   putBack(claimed: Claimed): void;
+  /** The end of a delivery that `next` gave out is written. */
+  written(id: string): void;
   row(): EndpointRow;
   /** whether the last claim found less than there was room for, and all of it has been handed out */
   isDry(): boolean;
@@ -27,6 +29,8 @@ export type Supply = {
 
 const START: Position = { due_at: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
 const READ_AGAIN_MS = 1_000;
+/** How often a claim looks from the beginning: what is committed late has come due before what was claimed long ago. */
+const LOOK_BACK_MS = 1_000;
 /** Used up sooner: claim more at a time. Not used up by then: less. */
 const QUICK_MS = 500;
 const SLOW_MS = 2_000;
@@ -35,17 +39,27 @@ const SLOW_MS = 2_000;
 export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string): Supply {
   let buffer: Claimed[] = [];
   let after = [START, START, START] as [Position, Position, Position];
-  let [filledAt, readAt] = [performance.now(), performance.now()];
+  const taken = new Set<string>();
+  let [filledAt, readAt, lookedBackAt] = [performance.now(), performance.now(), performance.now()];
   let size = row.in_flight_cap ?? deps.inFlightCap;
   let dry = false;
   let filling: Promise<void> | undefined;
 
   async function fill(): Promise<void> {
-    const want = Math.max(size - buffer.length, 1);
+    const begunAt = performance.now();
+    const looksBack = begunAt - lookedBackAt > LOOK_BACK_MS;
+    if (looksBack) [lookedBackAt, after] = [begunAt, [START, START, START]];
+    // As of now: whatever is written while the claim is under way, the claim may still see as due.
+    const known = new Set(taken);
+    const want = Math.max(size - buffer.length, 1) + (looksBack ? known.size : 0);
     const claimed = await deps.claim({ endpoint_id: row.id, token, want, after });
     await readAgain();
-    for (const one of claimed) after = after.with(one.lane, one) as typeof after;
-    buffer.push(...claimed);
+    for (const one of claimed) {
+      after = after.with(one.lane, one) as typeof after;
+      if (known.has(one.id)) continue;
+      taken.add(one.id);
+      buffer.push(one);
+    }
     dry = claimed.length < want;
     const bounds = { least: row.in_flight_cap ?? deps.inFlightCap, most: deps.claimLimit() };
     size = nextSize(size, performance.now() - filledAt, bounds);
@@ -80,12 +94,14 @@ export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string):
       }
     },
     putBack: (claimed) => void buffer.unshift(claimed),
+    written: (id) => void taken.delete(id),
     row: () => row,
     isDry: () => dry && !filling && buffer.length === 0,
     refresh: () => (dry = false),
     async restart() {
       await filling;
       buffer = [];
+      taken.clear();
       after = [START, START, START];
       dry = false;
     },

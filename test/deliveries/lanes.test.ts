@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { findBusy } from '../../src/deliveries/sweep-store.ts';
 import { insertDue, insertOwner } from '../support/backlog.ts';
 import type { Owner } from '../support/backlog.ts';
@@ -7,6 +8,7 @@ import { createDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { openSinks } from '../support/deliveries.ts';
 import { ledgerOf, startEngine } from '../support/engine.ts';
+import { until } from '../support/until.ts';
 
 const [FIRST, RESENT, LATE] = [0, 1, 2];
 
@@ -82,6 +84,30 @@ test('what is committed late, behind what was sent already, is sent all the same
   await insertDue(db, owner, sink.url, { count: 20, dueInS: -300 });
   await run;
   expect(sink.received).toHaveLength(220);
+});
+
+test('what is committed late is sent soon, however steadily the endpoint gets others', async () => {
+  const sink = await sinks.open((response) => void setTimeout(() => response.end(), 150));
+  const wide = await insertOwner(db, key, { in_flight_cap: 50 });
+  const id = await insertDue(db, wide, sink.url, { count: 5 });
+  const runs = [engine.carry(id)];
+  const flow = setInterval(
+    () => void insertDue(db, wide, sink.url, { count: 4 }).then(() => runs.push(engine.carry(id))),
+    20,
+  );
+  await until(() => sink.received.length > 50, 'a steady flow');
+  await db.transaction().execute(async (tx) => {
+    await insertDue(tx, wide, `${sink.url}/late`, { count: 1 });
+    await sleep(1_000);
+  });
+  const isThere = () => sink.received.some(({ path }) => path === '/callback/late');
+  // a run goes on for thirty seconds
+  await until(isThere, 'the late one', 10_000).finally(() => clearInterval(flow));
+  await sleep(200);
+  await Promise.all(runs);
+  await engine.carry(id);
+  const ids = sink.received.map(({ headers }) => headers['webhook-id']);
+  expect(new Set(ids).size).toBe(ids.length);
 });
 
 test('the sweep tells endpoints with late retries alone from others', async () => {

@@ -12,16 +12,16 @@ afterEach(() => void jest.useRealTimers());
 /** A store whose deliveries are numbered, and that has more for ever unless `due` says how many. */
 function storeWith({ due = Infinity, isAway = false } = {}) {
   const asked: number[] = [];
+  const done = new Set<string>();
   const state = { row: { id: newId(), lease_token: TOKEN, in_flight_cap: 10 } as EndpointRow };
   const claim = async ({ want, after }: Ask): Promise<Claimed[]> => {
     if (isAway) throw new Error('away');
     asked.push(want);
     const from = after[0].due_at === '-infinity' ? 0 : Number(after[0].id) + 1;
-    const count = Math.max(0, Math.min(want, due - from));
-    return Array.from(
-      { length: count },
-      (_, n) => ({ id: String(from + n), lane: 0, due_at: 'x' }) as Claimed,
-    );
+    const claimed: Claimed[] = [];
+    for (let n = from; n < due && claimed.length < want; n += 1)
+      if (!done.has(String(n))) claimed.push({ id: String(n), lane: 0, due_at: 'x' } as Claimed);
+    return claimed;
   };
   const deps = {
     claim,
@@ -30,7 +30,13 @@ function storeWith({ due = Infinity, isAway = false } = {}) {
     claimLimit: () => 100,
     log: createLog('silent'),
   };
-  return { supply: createSupply(deps, state.row, TOKEN), asked, state };
+  const supply = createSupply(deps, state.row, TOKEN);
+  /** The delivery's end is in the store. */
+  const write = (id = '') => {
+    done.add(id);
+    supply.written(id);
+  };
+  return { supply, asked, state, write };
 }
 const take = async (supply: ReturnType<typeof createSupply>, count: number) => {
   const ids: (string | undefined)[] = [];
@@ -55,15 +61,15 @@ test('many workers at the same time get no delivery twice', async () => {
 });
 
 test('claims more at a time while it is used up quickly, up to a hundred, and less when it is not', async () => {
-  const { supply, asked } = storeWith();
-  await take(supply, 500);
+  const { supply, asked, write } = storeWith();
+  for (const id of await take(supply, 500)) write(id);
   expect(Math.max(...asked)).toBeGreaterThan(40);
   expect(Math.max(...asked)).toBeLessThanOrEqual(100);
   for (let n = 0; n < 150; n += 1) {
     jest.advanceTimersByTime(3_000);
-    await supply.next();
+    write((await supply.next())?.id);
   }
-  expect(asked.at(-1)).toBeLessThanOrEqual(10);
+  expect(asked.at(-1)).toBeLessThanOrEqual(20); // ten, and what it has in hand once more
 });
 
 test('what was not begun comes next, and makes it no longer dry', async () => {
@@ -74,6 +80,18 @@ test('what was not begun comes next, and makes it no longer dry', async () => {
   supply.putBack(one!);
   expect(supply.isDry()).toBe(false);
   expect(await supply.next()).toBe(one);
+});
+
+test('looks back every second for what was committed late, and gives nothing out twice for that', async () => {
+  const { supply, asked } = storeWith({ due: 90 });
+  const ids = await take(supply, 40);
+  jest.advanceTimersByTime(1_500);
+  supply.refresh();
+  ids.push(...(await take(supply, 60))); // asked for from the beginning, with all that is under way
+  expect(asked.at(-1)).toBeGreaterThan(0);
+  const given = ids.filter((id) => id !== undefined);
+  expect(new Set(given).size).toBe(given.length);
+  expect(given).toHaveLength(90);
 });
 
 test('begins anew on demand: what was not given out is as due as before', async () => {

@@ -67,7 +67,7 @@ export async function openStage(backend: Backend, closers: (() => Promise<unknow
     /** Ends the load, waits until nothing is left to deliver, and counts. */
     async settle(note: string): Promise<Outcome> {
       await load?.stop();
-      const open = async () => (await count(db, `status in ('pending', 'sending')`)) === 0;
+      const open = async () => (await count(db, `status = 'pending'`)) === 0;
       const isDrained = await until(() => open().catch(() => false), 'all delivered', DRAIN_MS).catch(
         () => false,
       );

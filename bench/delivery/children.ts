@@ -25,10 +25,14 @@ export function ask<News>(child: ChildProcess, order?: object): Promise<News> {
 /** A worker of the built server; resolves once it works. Its log is read and dropped, as a log collector would. BENCH_NODE_ARGS adds arguments for node, such as --cpu-prof. */
 export function startWorker(env: NodeJS.ProcessEnv): Promise<ChildProcess> {
   const extra = (process.env.BENCH_NODE_ARGS ?? '').split(' ').filter(Boolean);
-  const child = spawn('node', [...extra, 'dist/cli.js', 'serve', '--role', 'worker'], {
-    env: { ...process.env, NODE_ENV: 'production', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    'node',
+    ['--max-semi-space-size=64', ...extra, 'dist/cli.js', 'serve', '--role', 'worker'],
+    {
+      env: { ...process.env, NODE_ENV: 'production', ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   children.push(child);
   return new Promise((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`the worker ended with code ${code}`)));

@@ -36,12 +36,15 @@ export type Engine = {
 
 const CLAIMS_AT_ONCE = 100;
 /** Deliveries claimed ahead: by one run, and by all of them together. */
-const MAX_CLAIM = 100;
+const MAX_CLAIM = 200;
 const MAX_CLAIMED = 2_000;
 /** Requests begun at the same time, not counting those that take longer than a moment: these must not keep others waiting. */
 const BEGUN_AT_ONCE = 128;
 const MOMENT_MS = 1_000;
-const WRITES_AT_ONCE = 200;
+/** However many endpoints are sent to, each may have so many requests under way: more connections would only be slower. */
+const MIN_WIDTH = 2;
+const WRITES_AT_ONCE = 500;
+const WRITE_PACE_MS = 15;
 const WRITE_AGAIN_MS = 100;
 const WRITE_AGAIN_MAX_MS = 2_000;
 /** A stopping process does not wait longer for a database that is away. */
@@ -117,7 +120,12 @@ export function createEngine(deps: EngineDeps): Engine {
     return finished;
   }
 
-  const write = batched(writeAll, { atOnce: 1, maxItems: WRITES_AT_ONCE, isItemsFault });
+  const write = batched(writeAll, {
+    atOnce: 1,
+    maxItems: WRITES_AT_ONCE,
+    isItemsFault,
+    paceMs: WRITE_PACE_MS,
+  });
   const runDeps: RunDeps = {
     acquire: batched(acquireAll, { atOnce: 1, maxItems: CLAIMS_AT_ONCE, isItemsFault: () => false }),
     claim: batched(claimAll, { atOnce: 1, maxItems: CLAIMS_AT_ONCE, isItemsFault: () => false }),
@@ -136,6 +144,7 @@ export function createEngine(deps: EngineDeps): Engine {
     routeOf: (row) => routeOf(deps, row),
     report: reporter({ log, metrics, relay }),
     claimLimit: () => Math.min(MAX_CLAIM, Math.floor(MAX_CLAIMED / Math.max(runs.size, 1))),
+    widthLimit: () => Math.max(MIN_WIDTH, Math.ceil((2 * BEGUN_AT_ONCE) / Math.max(runs.size, 1))),
     maySend: () => !stopping() && !troubled,
     inFlightCap: deps.inFlightCap,
     retryWaitsMs: deps.retryWaitsMs,
@@ -165,8 +174,8 @@ export function createEngine(deps: EngineDeps): Engine {
   };
 }
 
-function written({ result, state }: Finish, { kept, held }: Finished): Written {
-  return { kept: result === undefined || kept.has(result.delivery_id), held: held.has(state.token) };
+function written({ result, state }: Finish, { lost, held }: Finished): Written {
+  return { kept: result === undefined || !lost.has(result.delivery_id), held: held.has(state.token) };
 }
 
 /** Bad data (SQLSTATE class 22) or a broken constraint (23): the same results would fail again. */

@@ -28,8 +28,8 @@ export type EndpointState = {
 /** One URL that answered 410. */
 export type Gone = { endpoint_id: string; url: string };
 export type Finished = {
-  /** deliveries whose results are written; the others were canceled, or their run had lost its endpoint */
-  kept: ReadonlySet<string>;
+  /** deliveries whose results are not written: they were canceled, or their run had lost its endpoint */
+  lost: ReadonlySet<string>;
   /** tokens of the runs that still hold their endpoint: not released because more is due, or not asked to be */
   held: ReadonlySet<string>;
 };
@@ -48,8 +48,8 @@ export async function finish(
   gone: readonly Gone[],
 ): Promise<Finished> {
   const states = endpoints.map(({ health, ...rest }) => ({ ...rest, ...health }));
-  const flat = results.map(({ attempt, ...rest }) => ({ ...attempt, ...rest, tried: attempt !== undefined }));
-  const { rows } = await sql<{ kind: 'kept' | 'held'; id: string }>`
+  const flat = results.map(flatten);
+  const { rows } = await sql<{ kind: 'lost' | 'held'; id: string }>`
     with result as (
       select * from json_to_recordset(${JSON.stringify(flat)}::json) as result (delivery_id uuid, token uuid, status text,
         dead_reason text, wait_ms bigint, lane smallint, before integer, attempts integer, tried boolean, attempt integer, url text,
@@ -107,10 +107,19 @@ export async function finish(
       where endpoints.id = state.endpoint_id
       returning state.token, endpoints.lease_token
     )
-    select 'kept' as kind, id from finished
+    select 'lost' as kind, delivery_id as id from result where delivery_id not in (select id from finished)
     union all select 'held', token from written where lease_token is not null`.execute(db);
-  const of = (kind: 'kept' | 'held') => new Set(rows.filter((row) => row.kind === kind).map((row) => row.id));
-  return { kept: of('kept'), held: of('held') };
+  const of = (kind: 'lost' | 'held') => new Set(rows.filter((row) => row.kind === kind).map((row) => row.id));
+  return { lost: of('lost'), held: of('held') };
+}
+
+/** One row of what is written; what is left out is null, which halves the text for most. */
+function flatten({ attempt, ...result }: Result): object {
+  const row: { [column: string]: unknown } = { tried: attempt !== undefined };
+  for (const part of [result, attempt ?? {}]) {
+    for (const [column, value] of Object.entries(part)) if (value !== null) row[column] = value;
+  }
+  return row;
 }
 
 /** Whether a lane of the endpoint has something due besides what is being written. */

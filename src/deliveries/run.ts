@@ -35,6 +35,8 @@ export type RunDeps = SupplyDeps & {
   finish: (item: Finish) => Promise<Written>;
   /** news of an attempt, once it is written */
   report: (row: EndpointRow, claimed: Claimed, attempt: Attempt, end: Conclusion, kept: boolean) => void;
+  /** how many requests a run may have under way, in view of how many runs there are */
+  widthLimit: () => number;
   /** false while the process stops, and while results cannot be written */
   maySend: () => boolean;
   retryWaitsMs: readonly number[];
@@ -44,7 +46,7 @@ export type RunDeps = SupplyDeps & {
 /** Then it makes room for others that wait for a run. */
 const MAX_RUN_MS = 30_000;
 /** Results of a run on their way to the database; beyond that nothing new is begun. */
-const MAX_UNWRITTEN = 200;
+const MAX_UNWRITTEN = 1_000;
 
 /** No request begins under an older lease: one may take ten of its twenty seconds, and writing the result some more. */
 const RENEW_AFTER_MS = 5_000;
@@ -92,7 +94,8 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
     !held || isLate() || !deps.maySend() || ['open', 'paused', 'disabled'].includes(standing());
   const mayBegin = () => !releasing && !isOver();
   const mayTake = () => mayBegin() && workers <= width();
-  const width = () => (standing() === 'healthy' ? (supply.row().in_flight_cap ?? deps.inFlightCap) : 1);
+  const cap = () => supply.row().in_flight_cap ?? deps.inFlightCap;
+  const width = () => (standing() === 'healthy' ? Math.min(cap(), deps.widthLimit()) : 1);
 
   function route(row: EndpointRow): Route {
     if (openedFor?.row !== row) openedFor = { row, route: deps.routeOf(row) };
@@ -133,8 +136,7 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
 
   async function carry(claimed: Claimed): Promise<void> {
     const row = supply.row();
-    const { body } = claimed;
-    if (claimed.gone || body === null) {
+    if (claimed.gone || !hasBody(claimed)) {
       const reason = claimed.gone ? 'gone' : 'body_deleted';
       const result = concludeUnsent(claimed, reason, token);
       return write({ result, announcements: [] }, (kept) => deps.metrics.givenUpTotal.inc({ reason }, +kept));
@@ -147,7 +149,7 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
       return done();
     }
     const startedAt = deps.now();
-    const attempt = await deps.send(() => route(row), { ...claimed, body });
+    const attempt = await deps.send(() => route(row), claimed);
     done();
     const end = conclude(claimed, attempt, {
       ...{ token, health, startedAt, now: deps.now(), random: Math.random() },
@@ -217,4 +219,8 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
     },
     done: run(),
   };
+}
+
+function hasBody(claimed: Claimed): claimed is Claimed & { body: string } {
+  return claimed.body !== null;
 }

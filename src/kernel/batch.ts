@@ -1,4 +1,12 @@
-type Options = { atOnce: number; maxItems: number; isItemsFault: (error: unknown) => boolean };
+import { setTimeout as sleep } from 'node:timers/promises';
+
+type Options = {
+  atOnce: number;
+  maxItems: number;
+  isItemsFault: (error: unknown) => boolean;
+  /** a call that is not full waits until so long after the one before began: fewer and larger calls when much goes on */
+  paceMs?: number;
+};
 type Waiting<T, R> = { item: T; resolve: (result: R) => void; reject: (error: unknown) => void };
 
 /**
@@ -8,14 +16,19 @@ type Waiting<T, R> = { item: T; resolve: (result: R) => void; reject: (error: un
  */
 export function batched<T, R>(
   run: (items: T[]) => Promise<R[]>,
-  { atOnce, maxItems, isItemsFault }: Options,
+  { atOnce, maxItems, isItemsFault, paceMs = 0 }: Options,
 ): (item: T) => Promise<R> {
   const waiting: Waiting<T, R>[] = [];
   let running = 0;
 
   const next = async (): Promise<void> => {
     running++;
-    while (waiting.length > 0) await settle(run, isItemsFault, waiting.splice(0, maxItems));
+    while (waiting.length > 0) {
+      const begunAt = performance.now();
+      await settle(run, isItemsFault, waiting.splice(0, maxItems));
+      const restMs = begunAt + paceMs - performance.now();
+      if (restMs > 1 && waiting.length < maxItems) await sleep(restMs);
+    }
     running--;
   };
   return (item) =>

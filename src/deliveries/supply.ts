@@ -42,11 +42,11 @@ export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string):
   const taken = new Set<string>();
   let [filledAt, readAt, lookedBackAt] = [performance.now(), performance.now(), performance.now()];
   let size = row.in_flight_cap ?? deps.inFlightCap;
-  let dry = false;
+  let [dry, refreshes] = [false, 0];
   let filling: Promise<void> | undefined;
 
   async function fill(): Promise<void> {
-    const begunAt = performance.now();
+    const [begunAt, refreshesBefore] = [performance.now(), refreshes];
     const looksBack = begunAt - lookedBackAt > LOOK_BACK_MS;
     if (looksBack) [lookedBackAt, after] = [begunAt, [START, START, START]];
     // As of now: whatever is written while the claim is under way, the claim may still see as due.
@@ -60,7 +60,8 @@ export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string):
       taken.add(one.id);
       buffer.push(one);
     }
-    dry = claimed.length < want;
+    // What was committed while the claim was under way, it may not have seen.
+    dry = claimed.length < want && refreshes === refreshesBefore;
     const bounds = { least: row.in_flight_cap ?? deps.inFlightCap, most: deps.claimLimit() };
     size = nextSize(size, performance.now() - filledAt, bounds);
     filledAt = performance.now();
@@ -97,7 +98,10 @@ export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string):
     written: (id) => void taken.delete(id),
     row: () => row,
     isDry: () => dry && !filling && buffer.length === 0,
-    refresh: () => (dry = false),
+    refresh() {
+      dry = false;
+      refreshes++;
+    },
     async restart() {
       await filling;
       buffer = [];

@@ -13,14 +13,20 @@ afterEach(() => void jest.useRealTimers());
 function storeWith({ due = Infinity, isAway = false } = {}) {
   const asked: number[] = [];
   const done = new Set<string>();
-  const state = { row: { id: newId(), lease_token: TOKEN, in_flight_cap: 10 } as EndpointRow };
+  const state = {
+    row: { id: newId(), lease_token: TOKEN, in_flight_cap: 10 } as EndpointRow,
+    due,
+    /** called when a claim has looked, before it answers */
+    during: () => {},
+  };
   const claim = async ({ want, after }: Ask): Promise<Claimed[]> => {
     if (isAway) throw new Error('away');
     asked.push(want);
     const from = after[0].due_at === '-infinity' ? 0 : Number(after[0].id) + 1;
     const claimed: Claimed[] = [];
-    for (let n = from; n < due && claimed.length < want; n += 1)
+    for (let n = from; n < state.due && claimed.length < want; n += 1)
       if (!done.has(String(n))) claimed.push({ id: String(n), lane: 0, due_at: 'x' } as Claimed);
+    state.during();
     return claimed;
   };
   const deps = {
@@ -58,6 +64,16 @@ test('many workers at the same time get no delivery twice', async () => {
   const ids = shares.flat().filter((id) => id !== undefined);
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids).toHaveLength(500);
+});
+
+test('what is committed while a claim is under way is claimed as well', async () => {
+  const { supply, state } = storeWith({ due: 1 });
+  state.during = () => {
+    state.during = () => {};
+    state.due = 2;
+    supply.refresh();
+  };
+  expect(await take(supply, 3)).toEqual(['0', '1', undefined]);
 });
 
 test('claims more at a time while it is used up quickly, up to a hundred, and less when it is not', async () => {

@@ -44,7 +44,10 @@ function counters(registry: Registry) {
     endpointsDisabledTotal: counter('endpoints_disabled_total', 'Endpoints that were disabled', {
       reason: [],
     }),
-    leaseReclaimedTotal: counter('lease_reclaimed_total', 'Endpoints taken over from a process that fell silent'),
+    leaseReclaimedTotal: counter(
+      'lease_reclaimed_total',
+      'Endpoints taken over from a process that fell silent',
+    ),
     staleFinishTotal: counter('stale_finish_total', 'Results discarded because the lease was lost'),
     replaysTotal: counter('replays_total', 'Deliveries that somebody sent again'),
     wakesTotal: counter('wakes_total', 'Jobs that woke up the delivery of an endpoint'),

@@ -53,7 +53,8 @@ export function deliveryRoutes(deps: PreviewDeps & ReplayDeps & TestDeps): Route
     res.json(presentDeliveryDetail(await getDelivery(deps.db, idOf(req.params), viewerOf(callerOf(req)))));
   });
 
-  router.get('/:id/preview', ...mayRead, async (req, res) => {
+  // Its signatures are valid: whoever has one can send it, and so it takes more than reading.
+  router.get('/:id/preview', ...mayRead, allowed('deliveries:manage'), async (req, res) => {
     res.json(await previewDelivery(deps, idOf(req.params), viewerOf(callerOf(req))));
   });
 

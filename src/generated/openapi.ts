@@ -225,7 +225,8 @@ export interface paths {
         /**
          * What would be sent if its next attempt were made now
          * @description All but the headers of the connection and `User-Agent`. The signatures are real and end with their timestamp's
-         *     tolerance. Values of the integration's own headers are shown as `***`.
+         *     tolerance: whoever sees one can send it. So the key needs the scope `deliveries:manage` beside `challenges:read`.
+         *     Values of the integration's own headers are shown as `***`.
          */
         get: operations["previewDelivery"];
         put?: never;

@@ -153,7 +153,7 @@ describe('nothing is seen', () => {
       (await server.integration({ rights: { scopes: [scope], own_only: false } })).apiKey;
     const reader = await only('challenges:read');
     const manager = await only('deliveries:manage');
-    for (const path of ['', `/${delivery_id}`, `/${delivery_id}/preview`]) {
+    for (const path of ['', `/${delivery_id}`]) {
       await desk.get(path, reader).expect(200);
       const error = expect.stringContaining('challenges:read') as unknown as string;
       expectRefusal(await desk.get(path, manager), 403, { code: 'forbidden', error });
@@ -163,6 +163,21 @@ describe('nothing is seen', () => {
       expectRefusal(await desk.post(path, {}, reader), 403, { code: 'forbidden', error });
     }
     await desk.post(`/${delivery_id}/resend`, {}, manager).expect(202);
+  });
+
+  test('of a preview, which could be sent as it is, by a key that may only read or only manage', async () => {
+    const { delivery_id } = await desk.make();
+    const both = ['challenges:read', 'deliveries:manage'];
+    const keyFor = async (scopes: string[]) =>
+      (await server.integration({ rights: { scopes, own_only: false } })).apiKey;
+    for (const scope of both) {
+      const missing = both.find((other) => other !== scope);
+      const answer = await desk.get(`/${delivery_id}/preview`, await keyFor([scope]));
+      const error = expect.stringContaining(`the scope ${missing}`) as unknown as string;
+      expectRefusal(answer, 403, { code: 'forbidden', error });
+      expect(answer.text).not.toContain('signature');
+    }
+    await desk.get(`/${delivery_id}/preview`, await keyFor(both)).expect(200);
   });
 });
 

@@ -7,10 +7,10 @@ import { aboutEndpoint } from './announce.ts';
 import { stateOf } from './breaker.ts';
 import { recordAudit } from './desk-store.ts';
 import type { Viewer } from './desk-store.ts';
-import { BARRED, findEndpoint, lockHealth, markDisabled, markEnabled } from './endpoint-store.ts';
+import { BARRED, findEndpoint, forgetGone, lockHealth, markDisabled, markEnabled } from './endpoint-store.ts';
 import type { SeenEndpoint } from './endpoint-store.ts';
 import { DEFAULT_RATE, MAX_REPLAY } from './input.ts';
-import { replayWithin } from './replay.ts';
+import { replayDeliveries } from './replay.ts';
 import type { ReplayDeps } from './replay.ts';
 
 export type EnableDeps = ReplayDeps & { metrics: Pick<Metrics, 'endpointsDisabledTotal'> };
@@ -50,51 +50,59 @@ export async function disableEndpoint(
 
 /**
  * Lets an endpoint and its URLs be sent to again, also before its breaker would; with `replay`, what died since
- * because it was disabled, or a URL of it gone, is sent again. An endpoint that nothing holds up is left alone.
+ * because it was disabled, or a URL of it gone, is sent again. An endpoint that nothing holds up is left alone. If the
+ * replay fails, the endpoint is enabled all the same, and the error says how to repeat it.
  */
 export async function enableEndpoint(
-  { db, now, wake, metrics }: EnableDeps,
+  deps: EnableDeps,
   id: string,
   viewer: Viewer,
   actor: string,
   { replay }: { replay: boolean },
 ): Promise<Enabled> {
-  const endpoint = await getEndpoint(db, id, viewer);
+  const endpoint = await getEndpoint(deps.db, id, viewer);
+  const barredSince = await enableNow(deps, endpoint, actor);
+  // On its own: a replay may wait for another one, and results must not wait with it for the endpoint's row.
+  const { replayed, capped } =
+    replay && barredSince ? await replaySince(deps, id, viewer, actor, barredSince) : NOTHING;
+  return { endpoint: await getEndpoint(deps.db, id, viewer), replayed, capped };
+}
+
+const NOTHING = { replayed: 0, capped: false };
+
+/** Returns since when the endpoint, or a URL of it, was not sent to; null when nothing was disabled. */
+async function enableNow(
+  { db, now, wake }: EnableDeps,
+  endpoint: SeenEndpoint,
+  actor: string,
+): Promise<Date | null> {
+  const { id } = endpoint;
   const done = await db.transaction().execute(async (tx) => {
     const { health, barred_since } = await lockHealth(tx, id);
     const was = stateOf(health, now());
-    if (barred_since === null && (was === 'healthy' || was === 'failing')) return undefined;
-    await markEnabled(tx, id, health);
-    const replayed = replay && barred_since ? await replaySince(tx, endpoint, barred_since, now()) : NOTHING;
-    await audit(tx, endpoint, now(), actor, 'endpoint_enabled', { was, replayed: replayed.count });
+    const isSentTo = was === 'healthy' || was === 'failing';
+    if (isSentTo && barred_since === null) return undefined;
+    // A run that sends to its other URLs keeps its lease: another would send the same once more.
+    if (!isSentTo) await markEnabled(tx, id, health);
+    await forgetGone(tx, id);
+    await audit(tx, endpoint, now(), actor, 'endpoint_enabled', { was });
     const news = { ...aboutEndpoint(endpoint), type: 'endpoint.enabled', detail: {} } as const;
-    const woken = barred_since ? await announce(tx, news, now()) : [];
-    return { ...replayed, woken };
+    return { barred_since, woken: barred_since ? await announce(tx, news, now()) : [] };
   });
-  if (done) {
-    metrics.replaysTotal.inc(done.count);
-    wake([id, ...done.woken]);
-  }
-  return {
-    endpoint: await getEndpoint(db, id, viewer),
-    replayed: done?.count ?? 0,
-    capped: done?.capped ?? false,
-  };
+  if (done) wake([id, ...done.woken]);
+  return done?.barred_since ?? null;
 }
 
-const NOTHING = { count: 0, capped: false };
-
-async function replaySince(tx: Transaction<DB>, endpoint: SeenEndpoint, since: Date, at: Date) {
-  const viewer = { tenant_id: endpoint.tenant_id, mode: null, only_of: null };
-  const filter = {
-    status: 'dead',
-    endpoint_id: endpoint.id,
-    dead_reasons: BARRED,
-    ended_since: since,
-  } as const;
-  const wish = { filter, limit: MAX_REPLAY, ratePerSecond: DEFAULT_RATE };
-  const { found } = await replayWithin(tx, viewer, wish, at);
-  return { count: found.ids.length, capped: found.counts.replayable > found.ids.length };
+async function replaySince(deps: EnableDeps, id: string, viewer: Viewer, actor: string, since: Date) {
+  const filter = { status: 'dead', endpoint_id: id, dead_reasons: BARRED, ended_since: since } as const;
+  const wish = { filter, dryRun: false, limit: MAX_REPLAY, ratePerSecond: DEFAULT_RATE };
+  try {
+    return await replayDeliveries(deps, viewer, wish, actor);
+  } catch (cause) {
+    const cure = `POST /api/v1/deliveries/replay, or \`countersign delivery replay --endpoint ${id} --yes\``;
+    const message = `The endpoint is enabled, but the replay failed; repeat it with ${cure}`;
+    throw Object.assign(new AppError('unavailable', message), { cause });
+  }
 }
 
 function audit(

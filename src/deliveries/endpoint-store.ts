@@ -101,12 +101,16 @@ export async function lockHealth(tx: Db, id: string): Promise<{ health: Health; 
   return { health, barred_since: rows[0]?.barred_since ?? null };
 }
 
-/** Lets an endpoint and all its URLs be sent to, as if nothing had ever happened; the run that sends to it now loses its lease. */
+/** Lets an endpoint be sent to, as if nothing had ever happened; the run that sends to it now loses its lease. */
 export async function markEnabled(tx: Db, id: string, health: Health): Promise<void> {
   await tx
     .updateTable('endpoints')
     .set({ ...enabled(health), lease_token: null, lease_until: null })
     .where('id', '=', id)
     .execute();
+}
+
+/** Lets all URLs of an endpoint be sent to that answered 410. */
+export async function forgetGone(tx: Db, id: string): Promise<void> {
   await tx.deleteFrom('gone_urls').where('endpoint_id', '=', id).execute();
 }

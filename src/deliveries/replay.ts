@@ -48,11 +48,10 @@ export async function replayDeliveries(
   return summarize(wish, found);
 }
 
-/** The same as a part of something larger; the caller wakes the endpoints after the commit. */
-export async function replayWithin(
+async function replayWithin(
   tx: Transaction<DB>,
   viewer: Viewer,
-  { filter, limit, ratePerSecond }: Omit<ReplayWish, 'dryRun'>,
+  { filter, limit, ratePerSecond }: ReplayWish,
   at: Date,
 ): Promise<{ found: Assessment; endpoints: string[] }> {
   await lockReplays(tx, viewer.tenant_id);

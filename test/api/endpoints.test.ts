@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { sql } from 'kysely';
+import { lockReplays } from '../../src/deliveries/replay-store.ts';
 import { deliveriesOf, openSinks, settle } from '../support/deliveries.ts';
 import { auditOf, createDesk, metricOf, NOBODY } from '../support/desk.ts';
 import { expectRefusal } from '../support/refusal.ts';
@@ -241,11 +243,34 @@ describe('enabling', () => {
     });
     expect((await news()).map(({ type }) => type)).toEqual(['endpoint.enabled']);
     const [entry] = await auditOf(server.db, 'endpoint_enabled');
-    expect(entry).toMatchObject({ tenant_id, detail: { endpoint_id, was: 'disabled', replayed: 0 } });
+    expect(entry).toMatchObject({ tenant_id, detail: { endpoint_id, was: 'disabled' } });
 
     const before = await readAllRows(server.db);
     await post(`/${endpoint_id}/enable`, { replay: true }, apiKey).expect(200);
     expect(await readAllRows(server.db)).toEqual(before);
+  });
+
+  test('of an endpoint with a gone URL alone leaves its health and the run that sends to it as they are', async () => {
+    const { apiKey, tenant_id } = await newTenant();
+    const { news } = await listener(tenant_id);
+    const url = newUrl();
+    const { endpoint_id } = await desk.make({ apiKey, callback_url: url, dead_reason: 'gone' });
+    const past = new Date(Date.now() - 1_000);
+    const busy = {
+      ...{ lease_token: NOBODY, lease_until: new Date(Date.now() + 60_000), window_started_at: past },
+      ...{ window_attempts: 9, window_failures: 2, consecutive_failures: 2, failing_since: past },
+    };
+    await server.db.updateTable('endpoints').set(busy).where('id', '=', endpoint_id).execute();
+    await server.db.insertInto('gone_urls').values({ endpoint_id, url, gone_at: past }).execute();
+    const row = () =>
+      server.db.selectFrom('endpoints').selectAll().where('id', '=', endpoint_id).executeTakeFirstOrThrow();
+    const before = await row();
+    const answer = await post(`/${endpoint_id}/enable`, { replay: true }, apiKey).expect(200);
+    expect(answer.body).toMatchObject({ state: 'failing', gone_urls: [], replayed: 1, capped: false });
+    expect(await row()).toEqual(before);
+    expect((await news()).map(({ type }) => type)).toEqual(['endpoint.enabled']);
+    const [entry] = await auditOf(server.db, 'endpoint_enabled');
+    expect(entry).toMatchObject({ tenant_id, detail: { endpoint_id, was: 'failing' } });
   });
 
   test('closes an open breaker, which is news for nobody', async () => {
@@ -259,8 +284,9 @@ describe('enabling', () => {
   });
 
   test('with replay sends again what died of it since, and nothing else', async () => {
-    const { apiKey } = await newTenant();
+    const { apiKey, tenant_id } = await newTenant();
     const url = newUrl();
+    const counted = await metricOf(server, 'countersign_replays_total');
     const old = await desk.make({ apiKey, callback_url: url, dead_reason: 'endpoint_disabled' });
     const long_ago = new Date(Date.now() - 3_600_000);
     const { db } = server;
@@ -286,6 +312,62 @@ describe('enabling', () => {
       [bodyless, 1],
     ] as const)
       expect(await desk.ofEvent(event_id)).toHaveLength(count);
+    const [entry] = await auditOf(server.db, 'deliveries_replayed');
+    expect(entry).toMatchObject({
+      ...{ tenant_id, actor: `api_key:${apiKey.slice(0, 12)}` },
+      detail: { replayed: 2, filter: { status: 'dead', endpoint_id: old.endpoint_id } },
+    });
+    expect(await metricOf(server, 'countersign_replays_total')).toBe(counted + 2);
+  });
+});
+
+describe('enabling with replay, while another replay is under way,', () => {
+  /** A disabled endpoint that missed one delivery, being enabled; `end` ends the other replay. */
+  async function enablingBehind() {
+    const { apiKey, tenant_id } = await newTenant();
+    const { news } = await listener(tenant_id);
+    const made = await desk.make({ apiKey, callback_url: newUrl(), dead_reason: 'endpoint_disabled' });
+    await post(`/${made.endpoint_id}/disable`, {}, apiKey).expect(200);
+    const other = await server.db.startTransaction().execute();
+    await lockReplays(other, tenant_id);
+    const answer = post(`/${made.endpoint_id}/enable`, { replay: true }, apiKey).then((one) => one);
+    const waiting = async () => {
+      const { rows } = await sql<{ pid: number }>`
+        select pid from pg_stat_activity where datname = current_database() and wait_event = 'advisory'`.execute(
+        server.db,
+      );
+      return rows[0]?.pid;
+    };
+    await until(async () => (await waiting()) !== undefined, 'the replay to wait');
+    const end = () => other.commit().execute();
+    return { ...made, apiKey, tenant_id, news, answer, waiting, end };
+  }
+
+  test('enables at once and keeps nobody from the endpoint; the answer comes with what was sent again', async () => {
+    const { endpoint_id, apiKey, answer, news, end } = await enablingBehind();
+    expect((await read(endpoint_id, apiKey)).state).toBe('healthy');
+    expect((await news()).map(({ type }) => type)).toEqual(['endpoint.disabled', 'endpoint.enabled']);
+    await sql`select from endpoints where id = ${endpoint_id} for update nowait`.execute(server.db);
+    await end();
+    expect((await answer).body).toMatchObject({ state: 'healthy', replayed: 1, pending: 1, capped: false });
+  });
+
+  test('stays done when its own replay fails, and says how to repeat that', async () => {
+    const { endpoint_id, event_id, apiKey, tenant_id, ...rest } = await enablingBehind();
+    // As the server's own time limit does it.
+    await sql`select pg_cancel_backend(${await rest.waiting()}::integer)`.execute(server.db);
+    const cure = expect.stringContaining(`\`countersign delivery replay --endpoint ${endpoint_id} --yes\``);
+    expectRefusal(await rest.answer, 503, { code: 'unavailable', error: cure as unknown as string });
+    await rest.end();
+    expect(await read(endpoint_id, apiKey)).toMatchObject({ state: 'healthy', pending: 0 });
+    const entries = await Promise.all(
+      ['endpoint_enabled', 'deliveries_replayed'].map((action) => auditOf(server.db, action)),
+    );
+    const own = entries.flat().filter((entry) => entry.tenant_id === tenant_id);
+    expect(own.map(({ action }) => action)).toEqual(['endpoint_enabled']);
+    const repeat = { filter: { endpoint_id }, dry_run: false };
+    expect((await desk.post('/replay', repeat, apiKey).expect(200)).body).toMatchObject({ replayed: 1 });
+    expect(await desk.ofEvent(event_id)).toHaveLength(2);
   });
 });
 

@@ -83,6 +83,8 @@ create table deliveries (
   last_status_code integer,
   last_error_class text,
   dead_reason text,
+  -- since when a fault of ours has kept it from being sent
+  deferred_since timestamptz,
   created_at timestamptz not null,
   completed_at timestamptz,
   check ((completed_at is null) = (status = 'pending'))

@@ -53,8 +53,8 @@ export type Running = {
 };
 
 /** Endpoints that one process sends to at the same time; each takes one job. Late retries get the smaller share. */
-const ENDPOINTS_AT_ONCE = 200;
-const LATE_ENDPOINTS_AT_ONCE = 50;
+const ENDPOINTS_AT_ONCE = 500;
+const LATE_ENDPOINTS_AT_ONCE = 100;
 const WEBHOOKS_AT_ONCE = 10;
 const WAIT_FOR_STORE_MS = 2_000;
 const SWEEP_MS = 1_000;

@@ -11,6 +11,8 @@ export type Db = Kysely<DB> | Transaction<DB>;
 
 const POOL_SIZE = 10;
 const STATEMENT_TIMEOUT_MS = 30_000;
+/** A process that vanished in mid-transaction must not hold its locks until TCP gives up. */
+const IDLE_IN_TRANSACTION_MS = 10_000;
 
 /**
  * A pool and Kysely over it. Connections that break, or owe an answer for `answerTimeoutMs`, are replaced; those that
@@ -25,6 +27,7 @@ export function connectDatabase(
     ...poolSettings(connection, answerTimeoutMs),
     max: poolSize,
     statement_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     application_name: 'countersign',
   });
   // The pool listens to idle connections only.

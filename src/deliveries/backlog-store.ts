@@ -88,7 +88,7 @@ async function findOldestDue(db: Db, now: Date): Promise<Date | null> {
       where e.id = heads.endpoint_id and e.disabled_at is null
         and (e.open_until is null or e.open_until <= ${now})
         and (e.paused_until is null or e.paused_until <= ${now})
-        and (e.lease_until is null or e.lease_until <= ${now})
+        and (e.lease_token is null or e.lease_until <= ${now})
       limit 1) sendable
     where heads.next_attempt_at <= ${now}`.execute(db);
   return rows[0]?.oldest ?? null;

@@ -28,6 +28,9 @@ export type Claimed = {
   attempt: number;
   /** when it became due, to the microsecond */
   due_at: string;
+  /** what went wrong the last time, and for how long a fault of ours has kept it back (0: none did) */
+  last_error_class: string | null;
+  deferred_ms: number;
   /** how long it has been due, and how long ago it was made */
   due_ms: number;
   age_ms: number;
@@ -39,6 +42,7 @@ export type EndpointRow = Selectable<Endpoints> & {
   integration_name: string;
   retry_waits_s: number[] | null;
   in_flight_cap: number | null;
+  callback_url: string | null;
   headers_sealed: string | null;
   tls_sealed: string | null;
   secret_ids: string[];
@@ -47,8 +51,14 @@ export type EndpointRow = Selectable<Endpoints> & {
 
 /** An endpoint's lease without a sign of life from its run, in seconds: one request (10 s) and as much again to write it down. */
 const LEASE_S = 20;
-/** Of a claim, the share that later retries get beside first attempts. */
+/** Later retries. */
+export const LATE_LANE = 2;
 const LATE_SHARE = 5;
+
+/** Of so many deliveries that a run has room for, the share of later retries beside first attempts. */
+export function lateShare(want: number): number {
+  return Math.max(1, Math.floor(want / LATE_SHARE));
+}
 
 /**
  * Leases endpoints to runs, for all of them in one statement; of those with something due, and that nobody else holds
@@ -92,7 +102,8 @@ export async function claim(db: Db, asks: readonly Ask[]): Promise<Claimed[]> {
     select due.id, due.endpoint_id, due.event_id, events.challenge_id, events.type, events.body, events.traceparent,
       due.url, due.trigger, due.lane, due.attempts + 1 as attempt,
       exists (select 1 from gone_urls where endpoint_id = due.endpoint_id and url = due.url) as gone,
-      due.next_attempt_at::text as due_at,
+      due.next_attempt_at::text as due_at, due.last_error_class,
+      coalesce(extract(epoch from now() - due.deferred_since)::float8 * 1000, 0) as deferred_ms,
       extract(epoch from now() - due.next_attempt_at)::float8 * 1000 as due_ms,
       extract(epoch from now() - due.created_at)::float8 * 1000 as age_ms,
       extract(epoch from clock_timestamp())::float8 * 1000 as db_now_ms
@@ -140,7 +151,8 @@ function dueOf(lane: number, limit = sql`asked.want`) {
 }
 
 function sendingColumns() {
-  return sql`integrations.name as integration_name, retry_waits_s, in_flight_cap, headers_sealed, tls_sealed,
+  return sql`integrations.name as integration_name, retry_waits_s, in_flight_cap, callback_url,
+    headers_sealed, tls_sealed,
     coalesce(secret_ids, '{}') as secret_ids, coalesce(secrets_sealed, '{}') as secrets_sealed`;
 }
 

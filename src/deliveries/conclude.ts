@@ -1,5 +1,6 @@
 import { afterAttempt } from './breaker.ts';
 import type { Health, Turn } from './breaker.ts';
+import { LATE_LANE } from './claim-store.ts';
 import type { Claimed } from './claim-store.ts';
 import type { Gone, Result } from './finish-store.ts';
 import { judge } from './schedule.ts';
@@ -17,7 +18,6 @@ export type Conclusion = {
   failing: boolean;
 };
 
-const LATE_LANE = 2;
 const FIRST_ATTEMPTS = 3;
 const FAILING_AT = 4;
 
@@ -40,8 +40,12 @@ export function conclude(
     errorClass: attempt.error_class ?? undefined,
     retryAfter,
   };
-  const course = { attempt: claimed.attempt, ageMs: claimed.age_ms, waitsMs: by.waitsMs };
-  const verdict = judge(course, outcome, by.now, by.random);
+  const { attempt: number, last_error_class: lastErrorClass, deferred_ms: deferredMs } = claimed;
+  const course = { attempt: number, lastErrorClass, deferredMs, waitsMs: by.waitsMs };
+  const judged = judge(course, outcome, by.now, by.random);
+  // A test is answered by one attempt.
+  const isOver = claimed.trigger === 'test' && judged.next !== 'delivered';
+  const verdict: Verdict = isOver ? { next: 'dead', reason: 'exhausted' } : judged;
   const { health, turns } = afterAttempt(by.health, outcome, by.now);
   return {
     verdict,
@@ -71,6 +75,7 @@ function resultOf(claimed: Claimed, token: string, verdict: Verdict): Result {
     status: verdict.next === 'retry' || verdict.next === 'defer' ? 'pending' : verdict.next,
     dead_reason: verdict.next === 'dead' ? verdict.reason : null,
     wait_ms: again ? verdict.waitMs : null,
+    deferred: verdict.next === 'defer',
     lane: attempts >= FIRST_ATTEMPTS ? LATE_LANE : claimed.lane,
     before: claimed.attempt - 1,
     attempts,

@@ -12,6 +12,8 @@ export type Result = {
   dead_reason: string | null;
   /** the wait before the next attempt; null when there is none */
   wait_ms: number | null;
+  /** a fault of ours kept it back */
+  deferred: boolean;
   lane: number;
   /** the attempts spent before, and with this one unless it was deferred */
   before: number;
@@ -52,7 +54,7 @@ export async function finish(
   const { rows } = await sql<{ kind: 'lost' | 'held'; id: string }>`
     with result as (
       select * from json_to_recordset(${JSON.stringify(flat)}::json) as result (delivery_id uuid, token uuid, status text,
-        dead_reason text, wait_ms bigint, lane smallint, before integer, attempts integer, tried boolean, attempt integer, url text,
+        dead_reason text, wait_ms bigint, deferred boolean, lane smallint, before integer, attempts integer, tried boolean, attempt integer, url text,
         started_at timestamptz, duration_ms integer, dns_ms integer, connect_ms integer, first_byte_ms integer,
         status_code integer, error_class text, error_message text, response_excerpt text, remote_address text)
     ), state as (
@@ -71,6 +73,7 @@ export async function finish(
         attempts = result.attempts,
         last_status_code = case when tried then result.status_code else last_status_code end,
         last_error_class = case when tried then result.error_class else last_error_class end,
+        deferred_since = case when result.deferred then coalesce(deferred_since, now()) end,
         next_attempt_at = case when result.wait_ms is null then next_attempt_at
           else now() + result.wait_ms * interval '1 millisecond' end,
         completed_at = case when result.status = 'pending' then null else now() end

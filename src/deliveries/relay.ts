@@ -4,6 +4,7 @@ import type { Log } from '../kernel/log.ts';
 import { rateLimited } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Job, Jobs, QueueName } from '../queue.ts';
+import { LATE_LANE } from './claim-store.ts';
 import type { Result } from './finish-store.ts';
 import { buryDisabled, findBusy } from './sweep-store.ts';
 
@@ -28,8 +29,6 @@ const MAX_BATCH = 500;
 const AFTER_MS = 50;
 /** A sweep's job for one endpoint is not repeated sooner, however long it waits for a worker. */
 const SWEEP_AGAIN_MS = 5_000;
-/** Later retries have workers of their own, so that they never keep first attempts waiting. */
-const LATE_LANE = 2;
 
 export function createRelay({
   db,
@@ -50,16 +49,22 @@ export function createRelay({
     retries: new Map(),
   };
   let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> = Promise.resolve();
+  const running = new Set<Promise<unknown>>();
 
-  const add = (name: QueueName, gathered: Job[]) => jobs.add(name, gathered).catch(report);
+  const add = (name: QueueName, gathered: Job[]) => {
+    const adding = jobs
+      .add(name, gathered)
+      .catch(report)
+      .finally(() => running.delete(adding));
+    running.add(adding);
+  };
   const flush = () => {
     timer = undefined;
     for (const name of ['callbacks', 'retries'] as const) {
       const gathered = [...waiting[name].values()];
       waiting[name].clear();
       for (let from = 0; from < gathered.length; from += MAX_BATCH)
-        running = Promise.all([running, add(name, gathered.slice(from, from + MAX_BATCH))]);
+        add(name, gathered.slice(from, from + MAX_BATCH));
     }
   };
   const gather = (name: 'callbacks' | 'retries', of: string, job: Job) => {
@@ -74,11 +79,10 @@ export function createRelay({
     schedule(endpointId, { delivery_id, attempts, lane, wait_ms }) {
       const key = `r_${delivery_id}_${attempts + 1}_${newId().slice(-6)}`;
       const job = { key, rowId: endpointId, delayMs: wait_ms + AFTER_MS };
+      // Later retries have workers of their own, so that they never keep first attempts waiting.
       gather(lane === LATE_LANE ? 'retries' : 'callbacks', key, job);
     },
     async sweep() {
-      const buried = await buryDisabled(db);
-      metrics.givenUpTotal.inc({ reason: 'endpoint_disabled' }, buried);
       const busy = await findBusy(db);
       const round = Math.floor(Date.now() / SWEEP_AGAIN_MS);
       for (const late of [false, true]) {
@@ -90,13 +94,13 @@ export function createRelay({
         for (let from = 0; from < handed.length; from += MAX_BATCH)
           await jobs.add(late ? 'retries' : 'callbacks', handed.slice(from, from + MAX_BATCH));
       }
+      const buried = await buryDisabled(db);
+      metrics.givenUpTotal.inc({ reason: 'endpoint_disabled' }, buried);
     },
     async close() {
-      if (timer) {
-        clearTimeout(timer);
-        flush();
-      }
-      await running;
+      // What is not handed over any more, the next sweep finds.
+      clearTimeout(timer);
+      await Promise.all(running);
     },
   };
 }

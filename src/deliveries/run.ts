@@ -50,6 +50,7 @@ const MAX_UNWRITTEN = 1_000;
 
 /** No request begins under an older lease: one may take ten of its twenty seconds, and writing the result some more. */
 const RENEW_AFTER_MS = 5_000;
+const LOOK_MS = 1_000;
 
 /** A run of one endpoint: `poke` says that more may be due; `done` is true when it stopped only to make room. */
 export type Run = { poke: () => void; done: Promise<boolean> };
@@ -82,6 +83,7 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
   let [workers, held, releasing, leasedAt] = [0, true, false, askedAt];
   let renewing: Promise<void> | undefined;
   const all: Promise<void>[] = [];
+  const goneUrls = new Set<string>();
 
   /** What operators decide stands in the row, which is read again and again; the rest is ours. */
   const current = (): Health => {
@@ -136,13 +138,15 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
 
   async function carry(claimed: Claimed): Promise<void> {
     const row = supply.row();
-    if (claimed.gone || !hasBody(claimed)) {
-      const reason = claimed.gone ? 'gone' : 'body_deleted';
+    const isGone = claimed.gone || goneUrls.has(claimed.url);
+    if (isGone || !hasBody(claimed)) {
+      const reason = isGone ? 'gone' : 'body_deleted';
       const result = concludeUnsent(claimed, reason, token);
       return write({ result, announcements: [] }, (kept) => deps.metrics.givenUpTotal.inc({ reason }, +kept));
     }
     const done = await deps.turn();
-    if (performance.now() - leasedAt > RENEW_AFTER_MS)
+    // Again if it took long: the lease may be as old as its renewing was slow.
+    while (held && performance.now() - leasedAt > RENEW_AFTER_MS)
       await (renewing ??= renew().finally(() => (renewing = undefined)));
     if (!mayBegin()) {
       supply.putBack(claimed);
@@ -153,18 +157,17 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
     done();
     const end = conclude(claimed, attempt, {
       ...{ token, health, startedAt, now: deps.now(), random: Math.random() },
-      waitsMs: waitsOf(claimed, row),
+      waitsMs: row.retry_waits_s?.map((wait) => wait * 1_000) ?? deps.retryWaitsMs,
     });
     health = end.health;
-    const announcements = announcementsOf(row, claimed, attempt, end);
+    // Others to the same URL were under way: it is gone once.
+    const isNews = !goneUrls.has(claimed.url);
+    if (end.gone) goneUrls.add(claimed.url);
+    const announcements = announcementsOf(row, claimed, attempt, end).filter(
+      ({ type }) => isNews || type !== 'endpoint.gone',
+    );
     const { result, gone } = end;
     await write({ result, gone, announcements }, (kept) => deps.report(row, claimed, attempt, end, kept));
-  }
-
-  /** A test is answered by one attempt. */
-  function waitsOf({ trigger }: Claimed, { retry_waits_s }: EndpointRow): readonly number[] {
-    if (trigger === 'test') return [];
-    return retry_waits_s?.map((wait) => wait * 1_000) ?? deps.retryWaitsMs;
   }
 
   /** Waits for the writing only when it must: as the last, to learn whether more is due, or when too much is unwritten. */
@@ -196,12 +199,18 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
   }
 
   async function run(): Promise<boolean> {
-    while (held) {
-      recruit();
-      while (all.length > 0) await Promise.all(all.splice(0));
-      releasing = true;
-      await restart();
-      if (held) await write({ announcements: [] });
+    // A wake may have gone to another process, which could only see that the endpoint is taken.
+    const timer = setInterval(() => void supply.look().then(recruit), LOOK_MS);
+    try {
+      while (held) {
+        recruit();
+        while (all.length > 0) await Promise.all(all.splice(0));
+        releasing = true;
+        await restart();
+        if (held) await write({ announcements: [] });
+      }
+    } finally {
+      clearInterval(timer);
     }
     return isLate();
   }

@@ -4,8 +4,16 @@ export type Outcome = {
   errorClass?: string | undefined;
   retryAfter?: string | undefined;
 };
-/** Which attempt it was (from 1), how old its delivery is, and the waits before attempts 2, 3, ... */
-export type Course = { attempt: number; ageMs: number; waitsMs: readonly number[] };
+/**
+ * Which attempt it was (from 1), what the one before came to, for how long faults of ours have kept the delivery back, and
+ * the waits before attempts 2, 3, ...
+ */
+export type Course = {
+  attempt: number;
+  lastErrorClass: string | null;
+  deferredMs: number;
+  waitsMs: readonly number[];
+};
 /** `defer`: as `retry`, but nothing reached the receiver, so the attempt is not spent. */
 export type Verdict =
   { next: 'delivered' } | { next: 'dead'; reason: DeadReason } | { next: 'retry' | 'defer'; waitMs: number };
@@ -34,7 +42,8 @@ export function judge(course: Course, outcome: Outcome, now: Date, random: numbe
   // 410 Gone: the receiver says that it will never want this again.
   if (statusCode === 410) return { next: 'dead', reason: 'gone' };
   if (errorClass === 'ssrf_refused') {
-    if (attempt >= MAX_REFUSED_ATTEMPTS) return { next: 'dead', reason: 'refused' };
+    const again = course.lastErrorClass === 'ssrf_refused';
+    if (again && attempt >= MAX_REFUSED_ATTEMPTS) return { next: 'dead', reason: 'refused' };
     return { next: 'retry', waitMs: jittered(REFUSED_WAIT_MS, random) };
   }
   if (OURS.has(errorClass)) return deferred(course, random);
@@ -56,10 +65,10 @@ export function askedPauseMs({ statusCode, retryAfter }: Outcome, now: Date): nu
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
 }
 
-/** As long as the schedule would have gone on, and never for ever. */
-function deferred({ ageMs, waitsMs }: Course, random: number): Verdict {
+/** As long as a whole schedule, counted from the first such fault, and never for ever. */
+function deferred({ deferredMs, waitsMs }: Course, random: number): Verdict {
   const whole = waitsMs.reduce((sum, wait) => sum + wait, 0);
-  if (ageMs > Math.max(whole, HOUR)) return { next: 'dead', reason: 'not_sent' };
+  if (deferredMs > Math.max(whole, HOUR)) return { next: 'dead', reason: 'not_sent' };
   return { next: 'defer', waitMs: jittered(DEFER_WAIT_MS, random) };
 }
 

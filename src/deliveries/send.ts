@@ -1,3 +1,4 @@
+import { parseUrl } from '../kernel/address.ts';
 import type { Sealer } from '../kernel/crypto.ts';
 import { OutboundError } from '../kernel/outbound.ts';
 import type { Outbound, Reach, Timings } from '../kernel/outbound.ts';
@@ -13,7 +14,7 @@ export type SendDeps = {
   reachOf: (mode: 'test' | 'live') => Reach;
 };
 /** How an endpoint's callbacks are sent: what is sealed in its row, opened. */
-export type Route = { secrets: string[]; headers: Headers; tls: Tls | undefined; reach: Reach };
+export type Route = { secrets: string[]; headers: Headers; tls: Tls; reach: Reach };
 /** What one attempt came to; `rule` is the guard's, `retryAfter` the receiver's. */
 export type Attempt = {
   duration_ms: number;
@@ -35,14 +36,19 @@ const READ_BYTES = 65_536;
 const EXCERPT_BYTES = 4_096;
 const MESSAGE_CHARS = 500;
 
-/** Opens what is sealed in an endpoint's row; throws when a key is missing. */
+/**
+ * Opens what is sealed in an endpoint's row; throws when a key is missing. Headers and client certificate are meant for the
+ * integration's own receiver: whoever may name another URL in a request does not get them sent there.
+ */
 export function routeOf({ sealer, reachOf }: SendDeps, row: EndpointRow): Route {
+  const isOwn = row.callback_url !== null && parseUrl(row.callback_url)?.origin === row.origin;
+  const { ca, ...identity } = openTls(sealer, row.integration_id, row.tls_sealed) ?? {};
   return {
     secrets: row.secrets_sealed.map((sealed, index) =>
       sealer.unseal(sealed, callbackSecretContext(row.secret_ids[index] ?? '')),
     ),
-    headers: openHeaders(sealer, row.integration_id, row.headers_sealed),
-    tls: openTls(sealer, row.integration_id, row.tls_sealed),
+    headers: isOwn ? openHeaders(sealer, row.integration_id, row.headers_sealed) : {},
+    tls: { ...(ca && { ca }), ...(isOwn && identity) },
     reach: reachOf(row.mode),
   };
 }
@@ -81,7 +87,7 @@ export async function send(
       extraHeaders: headers,
       body: claimed.body,
       reach,
-      ...(tls ? { tls } : {}),
+      ...(Object.keys(tls).length > 0 ? { tls } : {}),
       timeoutMs: TIMEOUT_MS,
       maxBytes: READ_BYTES,
     });

@@ -1,5 +1,6 @@
 import type { Log } from '../kernel/log.ts';
-import type { Ask, Claimed, EndpointRow, Position } from './claim-store.ts';
+import { LATE_LANE, lateShare } from './claim-store.ts';
+import type { Claimed, Ask, EndpointRow, Position } from './claim-store.ts';
 
 export type SupplyDeps = {
   /** claims deliveries; runs that ask at the same time share a statement */
@@ -19,6 +20,8 @@ export type Supply = {
   /** The end of a delivery that `next` gave out is written. */
   written(id: string): void;
   row(): EndpointRow;
+  /** Looks whether more has come due, and what operators have decided, also while nothing is claimed. */
+  look(): Promise<void>;
   /** whether the last claim found less than there was room for, and all of it has been handed out */
   isDry(): boolean;
   /** Something may have come due since it ran dry. */
@@ -61,7 +64,7 @@ export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string):
       buffer.push(one);
     }
     // What was committed while the claim was under way, it may not have seen.
-    dry = claimed.length < want && refreshes === refreshesBefore;
+    dry = isShort(claimed, want) && refreshes === refreshesBefore;
     const bounds = { least: row.in_flight_cap ?? deps.inFlightCap, most: deps.claimLimit() };
     size = nextSize(size, performance.now() - filledAt, bounds);
     filledAt = performance.now();
@@ -97,6 +100,11 @@ export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string):
     putBack: (claimed) => void buffer.unshift(claimed),
     written: (id) => void taken.delete(id),
     row: () => row,
+    async look() {
+      dry = false;
+      refreshes++;
+      await readAgain().catch(() => undefined); // a claim will tell
+    },
     isDry: () => dry && !filling && buffer.length === 0,
     refresh() {
       dry = false;
@@ -110,6 +118,12 @@ export function createSupply(deps: SupplyDeps, row: EndpointRow, token: string):
       dry = false;
     },
   };
+}
+
+/** Whether a claim found less than there was room for; later retries get a share of it only (claim-store.ts). */
+function isShort(claimed: readonly Claimed[], want: number): boolean {
+  const late = claimed.filter(({ lane }) => lane === LATE_LANE).length;
+  return claimed.length - late < want && late < lateShare(want);
 }
 
 function nextSize(size: number, tookMs: number, { least, most }: { least: number; most: number }): number {

@@ -92,6 +92,7 @@ export interface Deliveries {
   completed_at: Timestamp | null;
   created_at: Timestamp;
   dead_reason: string | null;
+  deferred_since: Timestamp | null;
   endpoint_id: string;
   event_id: string;
   id: string;

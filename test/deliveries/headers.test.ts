@@ -50,13 +50,17 @@ describe('the headers of a callback', () => {
 
   test('include those of the integration', async () => {
     const sink = await sinks.open();
-    const { integrationId, apiKey, secret } = await server.integration();
+    const { integrationId, apiKey, secret } = await server.integration({ callback_url: sink.url });
     const wish = ['--header', 'Authorization: Bearer abc', '--header', 'X-Ünlike: no'];
     const args = ['integration', 'set', '--integration', integrationId, ...wish];
     expect(await runCli(args, server.settings)).toMatchObject({ code: 2 });
     expect(await runCli(args.slice(0, -2), server.settings)).toMatchObject({ code: 0 });
     const { body, headers } = await sink.waitFor(await settle(server, { callback_url: sink.url }, apiKey));
     expect(headers.authorization).toBe('Bearer abc');
+    // Whoever may name a URL in a request must not get the secret sent there.
+    const elsewhere = await sinks.open();
+    const foreign = await elsewhere.waitFor(await settle(server, { callback_url: elsewhere.url }, apiKey));
+    expect(foreign.headers.authorization).toBeUndefined();
     expect(verifyStandard(body, headers, secret)).toBe(true);
 
     const other = await server.integration();
@@ -66,7 +70,7 @@ describe('the headers of a callback', () => {
 
   test('are ours, even if others had slipped into the integration’s', async () => {
     const sink = await sinks.open();
-    const { integrationId, apiKey, secret } = await server.integration();
+    const { integrationId, apiKey, secret } = await server.integration({ callback_url: sink.url });
     const forged = {
       'Content-Type': 'text/plain',
       'WEBHOOK-ID': 'forged',

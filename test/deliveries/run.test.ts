@@ -7,6 +7,22 @@ import { until } from '../support/until.ts';
 const sinks = openSinks();
 afterAll(() => sinks.close());
 
+describe('a run beside a request that hangs', () => {
+  let worker: TestWorker;
+  beforeEach(async () => {
+    worker = await startWorker();
+  });
+  afterEach(() => worker.close());
+
+  test('finds what came due without a wake, within a second or two', async () => {
+    const sink = await sinks.open((response, _, count) => void (count > 1 && response.end()));
+    await insertDue(worker.db, worker.owner, sink.url, { count: 1 });
+    await until(() => sink.received.length === 1, 'a request that hangs');
+    await insertDue(worker.db, worker.owner, sink.url, { count: 1 }); // its wake went elsewhere
+    await until(() => sink.received.length === 2, 'the next request', 6_000);
+  });
+});
+
 describe('the end of a run', () => {
   let worker: TestWorker;
   beforeEach(async () => {

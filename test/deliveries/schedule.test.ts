@@ -24,9 +24,10 @@ const WAITS = [
   [9, 24 * HOUR],
 ] as const;
 
-const course = (attempt: number, ageMs = 0): Course => ({
+const course = (attempt: number, deferredMs = 0, lastErrorClass: string | null = null): Course => ({
   attempt,
-  ageMs,
+  lastErrorClass,
+  deferredMs,
   waitsMs: WAITS.map(([, wait]) => wait),
 });
 
@@ -110,7 +111,15 @@ describe('what an answer means', () => {
       expect(waitAfter(attempt, outcome, LEAST)).toBe(24 * MINUTE);
       expect(waitAfter(attempt, outcome, MOST)).toBe(36 * MINUTE);
     }
-    expect(judge(course(3), outcome, NOW, MIDDLE)).toEqual({ next: 'dead', reason: 'refused' });
+    const third = course(3, 0, 'ssrf_refused');
+    expect(judge(third, outcome, NOW, MIDDLE)).toEqual({ next: 'dead', reason: 'refused' });
+  });
+
+  test('one refusal after other failures is no reason to give up', () => {
+    for (const attempt of [3, 9])
+      expect(judge(course(attempt, 0, 'http_5xx'), { errorClass: 'ssrf_refused' }, NOW, MIDDLE).next).toBe(
+        'retry',
+      );
   });
 
   test.each(['internal', 'proxy'])(

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { createLog } from '../../src/kernel/log.ts';
 import { newId } from '../../src/kernel/id.ts';
+import { lateShare } from '../../src/deliveries/claim-store.ts';
 import type { Ask, Claimed, EndpointRow } from '../../src/deliveries/claim-store.ts';
 import { createSupply } from '../../src/deliveries/supply.ts';
 
@@ -74,6 +75,27 @@ test('what is committed while a claim is under way is claimed as well', async ()
     supply.refresh();
   };
   expect(await take(supply, 3)).toEqual(['0', '1', undefined]);
+});
+
+test('later retries alone do not make it dry, although a claim has a share of them only', async () => {
+  const asked: number[] = [];
+  const deps = {
+    claim: async ({ want, after }: Ask): Promise<Claimed[]> => {
+      asked.push(want);
+      const from = after[2].due_at === '-infinity' ? 0 : Number(after[2].id) + 1;
+      return Array.from(
+        { length: lateShare(want) },
+        (_, n) => ({ id: String(from + n), lane: 2, due_at: 'x' }) as Claimed,
+      );
+    },
+    read: async () => undefined,
+    ...{ inFlightCap: 10, claimLimit: () => 100, log: createLog('silent') },
+  };
+  const row = { id: newId(), lease_token: TOKEN, in_flight_cap: 10 } as EndpointRow;
+  const supply = createSupply(deps, row, TOKEN);
+  expect(await take(supply, 100)).toEqual(Array.from({ length: 100 }, (_, n) => String(n)));
+  expect(supply.isDry()).toBe(false);
+  expect(Math.max(...asked)).toBeGreaterThan(40);
 });
 
 test('claims more at a time while it is used up quickly, up to a hundred, and less when it is not', async () => {

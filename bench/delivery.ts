@@ -9,7 +9,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
-import pg from 'pg';
 import { connectDatabase } from '../src/db/database.ts';
 import { startEmbedded } from '../src/db/embedded.ts';
 import { migrate } from '../src/db/migrate.ts';
@@ -22,7 +21,8 @@ import { openStore } from '../src/db/open.ts';
 import { createIntegration } from '../src/tenants/keys.ts';
 import { insertTenant } from '../src/tenants/store.ts';
 import { startRedis } from '../test/support/redis.ts';
-import { ask, cpuSecondsOf, endChildren, forkScript, startWorker } from './delivery/children.ts';
+import { ask, endChildren, forkScript, startWorker } from './delivery/children.ts';
+import { expenses, prepareStatistics, settled } from './delivery/costs.ts';
 import { BODY, commitMany, commitOne } from './delivery/events.ts';
 import type { Sender } from './delivery/events.ts';
 import type { News } from './delivery/receiver.ts';
@@ -46,14 +46,14 @@ BENCH_EVENTS (default 20000), BENCH_ROUNDS (default 3), BENCH_SECONDS of the ste
 }
 
 type Backend = 'postgres' | 'redis';
-type Burst = { perSecond: number; p99Ms: number };
+type Burst = { perSecond: number };
 
 const wanted = process.argv.slice(2).filter((arg) => arg === 'postgres' || arg === 'redis') as Backend[];
 let plainCpu = 0;
 const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
 const ENV = { DATA_DIR: folder, ENCRYPTION_KEY: 'ab'.repeat(32), PORT: '0', LOG_LEVEL: 'info' };
 process.once('SIGINT', () => process.exit(130));
-await withStatistics();
+await prepareStatistics(folder);
 const postgres = await startEmbedded(folder);
 await migrate(postgres.connection);
 const { db } = connectDatabase(postgres.connection, () => undefined);
@@ -67,17 +67,6 @@ try {
   await db.destroy();
   await postgres.stop();
   rmSync(folder, { recursive: true, force: true });
-}
-
-/** pg_stat_statements counts what is asked of the database; it must be loaded at start. */
-async function withStatistics(): Promise<void> {
-  const first = await startEmbedded(folder);
-  const client = new pg.Client(first.connection);
-  await client.connect();
-  await client.query(`alter system set shared_preload_libraries = 'pg_stat_statements'`);
-  await client.query('create extension pg_stat_statements');
-  await client.end();
-  await first.stop();
 }
 
 async function openReceivers() {
@@ -136,10 +125,10 @@ async function compare(stage: Stage, name: string, urls: string[], atOnce: numbe
   await burst(stage, urls, 2_000);
   for (let round = 1; round <= ROUNDS; round++) {
     const theirs = await plain(urls, atOnce);
-    const before = await expenses(stage);
+    const before = await expenses(db, stage.worker);
     const ours = await burst(stage, urls, EVENTS);
-    await settled();
-    const after = await expenses(stage);
+    await settled(db, receivers.hanging[0] ?? '');
+    const after = await expenses(db, stage.worker);
     const per = (key: 'cpu' | 'postgres' | 'statements') => (after[key] - before[key]) / EVENTS;
     costs.push({ cpu: per('cpu'), postgres: per('postgres'), statements: per('statements') });
     ratios.push(ours.perSecond / theirs.perSecond);
@@ -174,7 +163,7 @@ async function burst({ sender, wake }: Stage, urls: string[], count: number): Pr
   const committedMs = performance.timeOrigin + performance.now();
   wake(endpoints);
   const { lastMs } = await arrived;
-  return { perSecond: (1_000 * count) / (lastMs - committedMs), p99Ms: 0 };
+  return { perSecond: (1_000 * count) / (lastMs - committedMs) };
 }
 
 /** Healthy receivers at a steady rate, first alone, then beside one that hangs and has thousands due. */
@@ -214,7 +203,7 @@ async function steady({ sender, wake }: Stage): Promise<Latency> {
     commits.push(commit);
   }
   await Promise.all(commits);
-  await settled();
+  await settled(db, receivers.hanging[0] ?? '');
   const { times } = await ask<Extract<News, { times: unknown }>>(receivers.child, { report: true });
   const first = new Map(times.toReversed());
   const latencies = [...committed]
@@ -222,33 +211,6 @@ async function steady({ sender, wake }: Stage): Promise<Latency> {
     .sort((a, b) => a - b);
   const at = (share: number) => latencies[Math.floor(share * (latencies.length - 1))] ?? 0;
   return { p50: at(0.5), p99: at(0.99) };
-}
-
-/** Waits until everything that can be delivered is written down. */
-async function settled(): Promise<void> {
-  for (;;) {
-    const { rows } = await sql<{
-      open: boolean;
-    }>`select exists (select 1 from deliveries join endpoints on endpoints.id = endpoint_id
-      where status = 'pending' and origin <> ${new URL(receivers.hanging[0] ?? '').origin}) as open`.execute(
-      db,
-    );
-    if (!rows[0]?.open) return;
-    await sleep(100);
-  }
-}
-
-async function expenses({ worker }: Stage) {
-  const { rows } = await sql<{ calls: number }>`select coalesce(sum(calls), 0)::float8 as calls
-    from pg_stat_statements where query not ilike '%pg_stat_statements%'`.execute(db);
-  const postmaster = await sql<{
-    pid: number;
-  }>`select split_part(pg_read_file('postmaster.pid'), E'\n', 1)::integer as pid`.execute(db);
-  return {
-    statements: rows[0]?.calls ?? 0,
-    cpu: cpuSecondsOf(worker.pid ?? 0),
-    postgres: cpuSecondsOf(postmaster.rows[0]?.pid ?? 0, true),
-  };
 }
 
 function median(values: number[]): number {

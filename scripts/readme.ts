@@ -1,6 +1,6 @@
 /** Writes the table of settings into README.md, from the one place where they are declared. With --check it only compares. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { settings } from '../src/config.ts';
+import { settings } from '../src/settings.ts';
 
 const FILE = 'README.md';
 const PLACE = /(<!-- settings -->\n)[^]*?(\n<!-- \/settings -->)/;

@@ -16,8 +16,13 @@ export function forkScript(name: string): ChildProcess {
 /** Sends an order, if any, and returns the next message. */
 export function ask<News>(child: ChildProcess, order?: object): Promise<News> {
   return new Promise((resolve, reject) => {
-    child.once('message', (news) => resolve(news as News));
-    child.once('exit', (code) => reject(new Error(`a child of the benchmark ended with code ${code}`)));
+    const ended = (code: number | null) =>
+      reject(new Error(`a child of the benchmark ended with code ${code}`));
+    child.once('message', (news) => {
+      child.off('exit', ended);
+      resolve(news as News);
+    });
+    child.once('exit', ended);
     if (order) child.send(order);
   });
 }

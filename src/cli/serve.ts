@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts';
-import { settings } from '../config.ts';
+import { settings } from '../settings.ts';
 import { serve } from '../serve.ts';
 import type { Role, Running } from '../serve.ts';
 import { UsageError } from './command.ts';

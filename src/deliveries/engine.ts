@@ -15,7 +15,7 @@ import type { Finished } from './finish-store.ts';
 import type { Relay } from './relay.ts';
 import { reporter } from './report.ts';
 import { startRun } from './run.ts';
-import type { Finish, RunDeps, Written } from './run.ts';
+import type { Finish, RunDeps, Written } from './run-deps.ts';
 import { routeOf, send } from './send.ts';
 import type { SendDeps } from './send.ts';
 

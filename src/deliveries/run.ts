@@ -1,47 +1,12 @@
 import { newId } from '../kernel/id.ts';
-import type { Metrics } from '../kernel/metrics.ts';
 import { announcementsOf } from './announce.ts';
-import type { Announcement } from './announce.ts';
 import { healthOf, stateOf } from './breaker.ts';
 import type { Health } from './breaker.ts';
-import type { Claimed, EndpointRow, Wish } from './claim-store.ts';
+import type { Claimed, EndpointRow } from './claim-store.ts';
 import { conclude, concludeUnsent } from './conclude.ts';
-import type { Conclusion } from './conclude.ts';
-import type { EndpointState, Gone, Result } from './finish-store.ts';
-import type { Attempt, Route } from './send.ts';
+import type { Finish, Run, RunDeps, Written } from './run-deps.ts';
+import type { Route } from './send.ts';
 import { createSupply } from './supply.ts';
-import type { SupplyDeps } from './supply.ts';
-
-/** What a run gives to be written: a result, if any, and the endpoint as it is after it. */
-export type Finish = {
-  state: EndpointState;
-  result?: Result;
-  gone?: Gone | undefined;
-  announcements: Announcement[];
-};
-/** Whether the delivery was still ours, and whether the endpoint still is. */
-export type Written = { kept: boolean; held: boolean };
-
-/** What the engine shares among its runs. */
-export type RunDeps = SupplyDeps & {
-  /** leases the endpoint to this run; undefined when there is nothing to send, or somebody else does */
-  acquire: (wish: Wish) => Promise<EndpointRow | undefined>;
-  metrics: Metrics;
-  routeOf: (row: EndpointRow) => Route;
-  send: (route: () => Route, claimed: Claimed & { body: string }) => Promise<Attempt>;
-  /** waits until one request more may begin; the returned function says that it has ended */
-  turn: () => Promise<() => void>;
-  /** writes until it is written; rejects only when the process ends */
-  finish: (item: Finish) => Promise<Written>;
-  /** news of an attempt, once it is written */
-  report: (row: EndpointRow, claimed: Claimed, attempt: Attempt, end: Conclusion, kept: boolean) => void;
-  /** how many requests a run may have under way, in view of how many runs there are */
-  widthLimit: () => number;
-  /** false while the process stops, and while results cannot be written */
-  maySend: () => boolean;
-  retryWaitsMs: readonly number[];
-  now: () => Date;
-};
 
 /** Then it makes room for others that wait for a run. */
 const MAX_RUN_MS = 30_000;
@@ -51,9 +16,6 @@ const MAX_UNWRITTEN = 1_000;
 /** No request begins under an older lease: one may take ten of its twenty seconds, and writing the result some more. */
 const RENEW_AFTER_MS = 5_000;
 const LOOK_MS = 1_000;
-
-/** A run of one endpoint: `poke` says that more may be due; `done` is true when it stopped only to make room. */
-export type Run = { poke: () => void; done: Promise<boolean> };
 
 /** Leases the endpoint, if somebody must and may send to it, and sends until nothing is due or it must not go on. */
 export function startRun(deps: RunDeps, endpointId: string): Run {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { Webhook } from 'standardwebhooks';
-import { settings } from '../../src/config.ts';
+import { settings } from '../../src/settings.ts';
 import { signatureHeaders } from '../../src/deliveries/callback.ts';
 import { EVENT_TYPES, TEST_EVENT } from '../../src/deliveries/event-types.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import type { Ask, Claimed, EndpointRow } from '../../src/deliveries/claim-store.ts';
 import { startRun } from '../../src/deliveries/run.ts';
-import type { Finish, RunDeps, Written } from '../../src/deliveries/run.ts';
+import type { Finish, RunDeps, Written } from '../../src/deliveries/run-deps.ts';
 import { newId } from '../../src/kernel/id.ts';
 import { createLog } from '../../src/kernel/log.ts';
 import { createMetrics } from '../../src/kernel/metrics.ts';

@@ -1,4 +1,5 @@
 import { isUuid } from '../kernel/id.ts';
+import { parseTime } from '../kernel/time.ts';
 import { invalid } from '../kernel/errors.ts';
 import { MAX_EXPIRY_MINUTES, MIN_EXPIRY_MINUTES, STATUSES } from './challenge.ts';
 import type { Status } from './challenge.ts';
@@ -165,17 +166,9 @@ function readMetadata(value: unknown): { [key: string]: string } {
 function readTime(value: unknown, field: string): Date | undefined {
   const text = readText(value, field, { max: 40 });
   if (text === undefined) return undefined;
-  const shape = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/;
-  const time = shape.test(text) && isDay(text.slice(0, 10)) ? new Date(text) : undefined;
-  if (!time || Number.isNaN(time.getTime()))
-    throw invalid(`${field} must be a time such as 2026-01-31T12:00:00Z`, field);
+  const time = parseTime(text);
+  if (!time) throw invalid(`${field} must be a time such as 2026-01-31T12:00:00Z`, field);
   return time;
-}
-
-/** `Date` takes the 30th of February for the 2nd of March. */
-function isDay(day: string): boolean {
-  const time = new Date(day);
-  return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(day);
 }
 
 function readLimit(value: unknown): number {

@@ -1,5 +1,6 @@
 import { invalid } from '../kernel/errors.ts';
 import { isUuid } from '../kernel/id.ts';
+import { parseTime } from '../kernel/time.ts';
 import type { Filter } from './desk-store.ts';
 import { EVENT_TYPES, TEST_EVENT } from './event-types.ts';
 import type { DeadReason } from './schedule.ts';
@@ -147,17 +148,9 @@ function readId(value: unknown, field: string): string | undefined {
 
 function readTime(value: unknown, field: string): Date | undefined {
   if (value === undefined || value === null) return undefined;
-  const shape = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
-  const time = typeof value === 'string' && shape.test(value) && isDay(value.slice(0, 10)) && new Date(value);
-  if (!time || Number.isNaN(time.getTime()))
-    throw invalid(`${field} must be a time such as 2026-01-31T12:00:00Z`, field);
+  const time = typeof value === 'string' ? parseTime(value) : undefined;
+  if (!time) throw invalid(`${field} must be a time such as 2026-01-31T12:00:00Z`, field);
   return time;
-}
-
-/** `Date` takes the 30th of February for the 2nd of March. */
-function isDay(day: string): boolean {
-  const time = new Date(day);
-  return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(day);
 }
 
 function readWhole(value: unknown, field: string, max: number): number {

@@ -30,6 +30,8 @@ import type { News } from './delivery/receiver.ts';
 const EVENTS = Number(process.env.BENCH_EVENTS ?? 20_000);
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 15);
+/** Until connections stand and code is compiled. */
+const WARM_UP_SECONDS = 5;
 const RATE = 200;
 const RECEIVERS = 200;
 const HANGING_DUE = 10_000;
@@ -40,7 +42,7 @@ const GOALS = { redis: 0.45, postgres: 0.35, statements: 0.2, hanging: 1.2, p50:
 if (process.argv.includes('--help')) {
   console.log(`Usage: npm run bench:delivery [-- postgres|redis]
 
-Delivers ${EVENTS} events to one receiver, to ${RECEIVERS}, and to ${RECEIVERS} beside one that hangs, then ${RATE} events a second.
+Delivers ${RATE} events a second to ${RECEIVERS} receivers, alone and beside one that hangs, and then ${EVENTS} events at once: to\n${RECEIVERS} receivers beside one that hangs, to one, and to ${RECEIVERS}.
 BENCH_EVENTS (default 20000), BENCH_ROUNDS (default 3), BENCH_SECONDS of the steady part (default 15).`);
   process.exit(0);
 }
@@ -91,9 +93,9 @@ async function benchmark(backend: Backend): Promise<void> {
   const relay = createRelay({ db, jobs, metrics: createMetrics(), log });
   const stage = { backend, sender, worker, wake: relay.wake };
   try {
+    await compareHanging(stage);
     await compare(stage, 'one receiver', receivers.one, PLAIN_AT_ONCE.one);
     await compare(stage, `${RECEIVERS} receivers`, receivers.many, PLAIN_AT_ONCE.many);
-    await compareHanging(stage);
   } finally {
     await relay.close();
     await jobs.close();
@@ -168,6 +170,7 @@ async function burst({ sender, wake }: Stage, urls: string[], count: number): Pr
 
 /** Healthy receivers at a steady rate, first alone, then beside one that hangs and has thousands due. */
 async function compareHanging(stage: Stage): Promise<void> {
+  await steady(stage, WARM_UP_SECONDS);
   const alone = await steady(stage);
   await commitMany(db, stage.sender, receivers.hanging, HANGING_DUE).then(stage.wake);
   const beside = await steady(stage);
@@ -187,12 +190,12 @@ async function compareHanging(stage: Stage): Promise<void> {
 
 type Latency = { p50: number; p99: number };
 
-async function steady({ sender, wake }: Stage): Promise<Latency> {
+async function steady({ sender, wake }: Stage, seconds = SECONDS): Promise<Latency> {
   receivers.child.send({ expect: -1 });
   const committed = new Map<string, number>();
   const begun = performance.now();
   const commits: Promise<void>[] = [];
-  for (let n = 0; n < RATE * SECONDS; n++) {
+  for (let n = 0; n < RATE * seconds; n++) {
     const dueMs = begun + (1_000 * n) / RATE;
     if (performance.now() < dueMs) await sleep(dueMs - performance.now());
     const url = receivers.many[n % RECEIVERS] ?? '';

@@ -88,7 +88,7 @@ create table deliveries (
   created_at timestamptz not null,
   completed_at timestamptz,
   check ((completed_at is null) = (status = 'pending'))
-) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 create index deliveries_pending on deliveries (endpoint_id, lane, next_attempt_at, id) where status = 'pending';
 create index deliveries_by_event on deliveries (event_id);
 create index deliveries_by_tenant on deliveries (tenant_id, id);

@@ -149,7 +149,12 @@ function storeOf(
     };
   }
   const settings = {
-    connection: { ...poolSettings(connection, answerTimeoutMs), schema: SCHEMA, max: POOL_SIZE },
+    connection: {
+      ...poolSettings(connection, answerTimeoutMs),
+      // What a crash of PostgreSQL takes from the queue, the sweep hands over again: no job waits for the disk.
+      options: '-c synchronous_commit=off',
+      ...{ schema: SCHEMA, max: POOL_SIZE },
+    },
   };
   return {
     queue: (name) => new Queue(name, settings, createPostgresBackend) as unknown as Queue,

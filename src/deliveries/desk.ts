@@ -25,10 +25,15 @@ const HIDDEN = '***';
 /** What a person sends again goes after first attempts and before later retries. */
 export const MANUAL_LANE = 1;
 
-/** The viewer's delivery with its latest attempts; 404 if it is not the viewer's. */
-export async function getDelivery(db: Kysely<DB>, id: string, viewer: Viewer) {
-  const delivery = await getOriginal(db, id, viewer);
-  return { delivery, attempts: await listAttempts(db, delivery.id) };
+/** The viewer's delivery with its latest attempts, both as of one moment; 404 if it is not the viewer's. */
+export function getDelivery(db: Kysely<DB>, id: string, viewer: Viewer) {
+  return db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .execute(async (tx) => {
+      const delivery = await getOriginal(tx, id, viewer);
+      return { delivery, attempts: await listAttempts(tx, delivery.id) };
+    });
 }
 
 /** What the delivery's next attempt would send if it were made now, but for the headers of the connection; 410 when there is no body any more. */

@@ -24,7 +24,7 @@ export type EventType = (typeof EVENT_TYPES)[number];
 export type OperationsEvent = (typeof OPERATIONS_EVENTS)[number];
 
 /** Whether the text is an event that integrations may choose. */
-export function isEventType(text: string): text is EventType {
+function isEventType(text: string): text is EventType {
   return EVENT_TYPES.some((type) => type === text);
 }
 

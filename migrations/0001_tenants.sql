@@ -8,6 +8,19 @@ create table tenants (
   created_at timestamptz not null default now()
 );
 
+-- What a tenant decided for one mode; without a row the defaults hold.
+create table tenant_modes (
+  tenant_id uuid not null references tenants,
+  mode text not null check (mode in ('test', 'live')),
+  -- for challenges that name none; null: the account that was set up first
+  default_provider text,
+  -- how many runs at the provider one challenge may take
+  provider_attempts integer not null default 1 check (provider_attempts between 1 and 10),
+  -- where people may be sent afterwards, and which sites may frame the hosted pages
+  allowed_domains text[] not null default '{}',
+  primary key (tenant_id, mode)
+);
+
 create table integrations (
   id uuid primary key,
   tenant_id uuid not null references tenants,

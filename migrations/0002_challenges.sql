@@ -15,14 +15,20 @@ create table challenges (
   metadata json not null,
   -- frozen at create: the request's, else the integration's, else none
   callback_url text,
-  -- frozen at create: how the person proves who they are; null: nothing was configured yet
+  -- where the person is sent afterwards
+  return_url text,
+  -- frozen at create: how the person proves who they are (null: nothing was configured yet), and in how many runs
   provider text,
+  provider_attempts integer not null default 1,
   verification_token_hash text not null,
   -- the browser that pressed Start last; only it may go on
   browser_hash text,
   target_response text,
   auth_method text,
   device_fingerprint json,
+  -- what the provider found beside its decision, and how far the person came there; without personal data
+  provider_signals jsonb not null default '[]',
+  progress jsonb not null default '[]',
   -- the person said that it was not them: instead of verifying, or afterwards
   incident_reported_at timestamptz,
   incident_comment text,

@@ -14,7 +14,7 @@ import { providerCommands } from './cli/provider.ts';
 import { serveCommand, settingsHelp } from './cli/serve.ts';
 import { secretList, secretRevoke } from './cli/secret-live.ts';
 import { secretRotate } from './cli/secret.ts';
-import { tenantSetExpiry } from './cli/tenant.ts';
+import { tenantCommands } from './cli/tenant.ts';
 import { ConfigError, readConfig } from './config.ts';
 
 const commands: Command[] = [
@@ -29,7 +29,7 @@ const commands: Command[] = [
   secretRotate,
   secretList,
   secretRevoke,
-  tenantSetExpiry,
+  ...tenantCommands,
   ...providerCommands,
   eraseCommand,
   ...deliveryCommands,

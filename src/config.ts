@@ -30,6 +30,7 @@ export type Config = Readonly<{
   inFlightCap: number;
   bodyRetentionDays: number;
   attemptRetentionDays: number;
+  webhookRetentionDays: number;
   /** where a worker answers /healthz, /readyz and /metrics; undefined: nowhere */
   opsPort: number | undefined;
   metricsToken: string | undefined;
@@ -96,6 +97,7 @@ export function readConfig(env: Record<string, string | undefined> = process.env
     inFlightCap: read('IN_FLIGHT_CAP', within(1, 100), 1),
     bodyRetentionDays: read('BODY_RETENTION_DAYS', within(1, 90), 1),
     attemptRetentionDays: read('ATTEMPT_RETENTION_DAYS', within(1, 365), 1),
+    webhookRetentionDays: read('WEBHOOK_RETENTION_DAYS', within(1, 90), 1),
     opsPort: read('OPS_PORT', (value) => (value ? parsePort(value) : undefined), undefined),
     metricsToken: text('METRICS_TOKEN') || undefined,
     logLevel: read('LOG_LEVEL', parseLogLevel, 'info'),

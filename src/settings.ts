@@ -69,6 +69,11 @@ export const settings = [
     meaning: 'Days until the record of an attempt is deleted, 1 to 365.',
   },
   {
+    name: 'WEBHOOK_RETENTION_DAYS',
+    fallback: '7',
+    meaning: 'Days until the sealed body of a provider’s webhook is deleted, 1 to 90.',
+  },
+  {
     name: 'OPS_PORT',
     fallback: '',
     meaning: 'Port on which a worker answers /healthz, /readyz and /metrics; empty: none.',

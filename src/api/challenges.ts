@@ -7,6 +7,7 @@ import { consumeChallenge } from '../challenges/consume.ts';
 import { eraseChallenge } from '../challenges/erase.ts';
 import type { EraseDeps } from '../challenges/erase.ts';
 import { cursorOf, parseCreateChallenge, parseIdempotencyKey, parseListQuery } from '../challenges/input.ts';
+import { chooseProvider } from '../challenges/choice.ts';
 import { presentChallenge } from '../challenges/present.ts';
 import type { SettleDeps } from '../challenges/settle.ts';
 import { listChallenges } from '../challenges/store.ts';
@@ -89,7 +90,7 @@ export function challengeRoutes(deps: CreateDeps & SettleDeps & EraseDeps): Rout
 
 /** What would keep the person from passing, told to the machine that asks before the person finds out. */
 function preflight(caller: Caller): string[] {
-  return caller.mode === 'live' && caller.provider === null ? [NO_PROVIDER] : [];
+  return caller.mode === 'live' && chooseProvider(caller) === null ? [NO_PROVIDER] : [];
 }
 
 function idOf({ id }: { id?: string }): string {

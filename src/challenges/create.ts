@@ -7,6 +7,7 @@ import { AppError } from '../kernel/errors.ts';
 import { newId } from '../kernel/id.ts';
 import type { Caller } from '../tenants/store.ts';
 import { expiryOf } from './challenge.ts';
+import { checkReturnUrl, chooseProvider } from './choice.ts';
 import type { CreateChallenge } from './input.ts';
 import { isoTime } from './present.ts';
 import type { Batches } from './batches.ts';
@@ -100,6 +101,7 @@ function prepare(
 ) {
   const { expiryMinutes, callback_url, ...asked } = input;
   if (callback_url) checkCallbackUrl(callback_url, caller.mode, 'callback_url');
+  if (input.return_url) checkReturnUrl(caller, input.return_url);
   const created_at = now();
   const id = newId();
   const token = newToken();
@@ -112,7 +114,8 @@ function prepare(
     mode: caller.mode,
     status: 'initiated' as const,
     callback_url: callback_url ?? caller.callback_url,
-    provider: caller.provider,
+    provider: chooseProvider(caller, input.provider),
+    provider_attempts: caller.provider_attempts,
     verification_token_hash: sha256(token),
     traceparent,
     created_at,

@@ -87,7 +87,7 @@ async function makeTombstones(tx: Db, wanted: readonly string[], at: Date): Prom
     )
     update challenges set erased_at = ${at}, target_user_id = null, target_user_email = null, context = null,
       requester_id = ${ERASED}, metadata = '{}', target_response = null, device_fingerprint = null,
-      incident_comment = null
+      incident_comment = null, return_url = null, provider_signals = '[]', progress = '[]'
     from locked where challenges.id = locked.id
     returning challenges.id`.execute(tx);
   return rows.map(({ id }) => id);
@@ -107,7 +107,7 @@ async function wipeInbox(db: Db, ids: readonly string[], at: Date): Promise<void
 async function endSessions(tx: Db, ids: readonly string[]): Promise<void> {
   await tx
     .updateTable('verification_sessions')
-    .set({ url_sealed: null, status: 'ended', next_check_at: null })
+    .set({ url_sealed: null, token_sealed: null, status: 'ended', next_check_at: null })
     .where('challenge_id', 'in', ids)
     .execute();
 }

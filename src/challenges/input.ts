@@ -13,6 +13,8 @@ export type CreateChallenge = {
   callback_url: string | null;
   requester_id: string;
   metadata: { [key: string]: string };
+  provider: string | null;
+  return_url: string | null;
   expiryMinutes: number | undefined;
 };
 
@@ -43,7 +45,7 @@ export const DEFAULT_REQUESTER = 'webhook';
 
 const CREATE_FIELDS = [
   ...['target_user_id', 'target_user_email', 'context', 'callback_url', 'requester_id'],
-  ...['expiry_minutes', 'integration_type', 'metadata'],
+  ...['expiry_minutes', 'integration_type', 'metadata', 'provider', 'return_url'],
 ];
 const LIST_FIELDS = ['status', 'target', 'requester', 'created_after', 'created_before', 'limit', 'cursor'];
 
@@ -58,6 +60,8 @@ export function parseCreateChallenge(body: unknown): { input: CreateChallenge; w
     callback_url: readText(body.callback_url, 'callback_url', { max: MAX_URL }) ?? null,
     requester_id: readText(body.requester_id, 'requester_id', { max: MAX_ID }) ?? DEFAULT_REQUESTER,
     metadata: readMetadata(body.metadata),
+    provider: readText(body.provider, 'provider', { max: MAX_ID }) ?? null,
+    return_url: readText(body.return_url, 'return_url', { max: MAX_URL }) ?? null,
     expiryMinutes: readExpiryMinutes(body.expiry_minutes),
   };
   if (!input.target_user_id && !input.target_user_email) {

@@ -22,6 +22,10 @@ export function presentChallenge(stored: Challenge, now: Date) {
     device_fingerprint: challenge.device_fingerprint,
     device_fingerprint_status: fingerprintStatus(challenge),
     erased_at: isoTime(challenge.erased_at),
+    provider: challenge.provider,
+    return_url: challenge.return_url,
+    provider_signals: challenge.provider_signals,
+    progress: challenge.progress,
     ...shared(challenge),
   };
 }

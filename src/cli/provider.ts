@@ -1,10 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { providers } from '../providers/index.ts';
-import type { Provider } from '../providers/provider.ts';
-import { saveAccount, sealContext } from '../providers/store.ts';
+import { openAccount } from '../providers/account.ts';
+import type { Field, Provider, Settings } from '../providers/provider.ts';
+import { findAccountOf, saveAccount, sealContext } from '../providers/store.ts';
 import { createReach } from '../reach.ts';
-import { MODE_OPTION, modeOf, textOf, withTenant } from './command.ts';
-import type { Command, Option } from './command.ts';
-import { untilServersNoticed } from './rotation.ts';
+import { MODE_OPTION, UsageError, modeOf, textOf, withTenant } from './command.ts';
+import type { Command, Option, Values } from './command.ts';
+import { allowedIpsOf, setUpText } from './provider-text.ts';
+import { overlapMs, overlapOption, untilServersNoticed } from './rotation.ts';
 
 /** `provider set …`, one command per provider in the registry. */
 export const providerCommands: Command[] = Object.entries(providers).map(([name, provider]) =>
@@ -15,44 +18,85 @@ function providerSet(name: string, provider: Provider): Command {
   return {
     name: `provider set ${name}`,
     summary: `Let people prove who they are through ${provider.label}; prints the webhook URL to enter there`,
-    options: { ...optionsOf(provider), mode: MODE_OPTION },
+    options: {
+      ...optionsOf(provider),
+      mode: MODE_OPTION,
+      'allowed-ips': {
+        type: 'string',
+        value: 'LIST',
+        help: `Networks its webhooks may come from, separated by commas; "any"${provider.addresses.length > 0 ? `, or "published" for the list of ${provider.label}` : ''}`,
+      },
+      overlap: overlapOption('24h'),
+    },
     run: (config, values) =>
       withTenant(config, async (store, tenant_id) => {
         const mode = modeOf(values);
-        const settings = Object.fromEntries(
-          Object.keys(provider.fields).map((field) => [field, textOf(values, optionName(field)) ?? '']),
-        );
+        const place = { tenant_id, provider: name, mode };
+        const allowed_ips = allowedIpsOf(textOf(values, 'allowed-ips'), provider);
+        const previousUntil = new Date(Date.now() + overlapMs(values));
+        const existing = await findAccountOf(store.db, place);
+        const known = existing && openAccount(store.sealer, existing).settings;
+        const settings = readSettings(provider, values, known);
         const reach = createReach(config, store.bundled);
-        if (settings.base_url) reach.checkCallbackUrl(settings.base_url, mode, '--base-url');
+        for (const [field, { called }] of Object.entries(provider.fields))
+          if (called && settings[field])
+            reach.checkCallbackUrl(settings[field], mode, `--${optionName(field)}`);
         await reach.outbound.close();
+        provider.checkSettings?.(settings, mode);
         const seal = (id: string) => store.sealer.seal(JSON.stringify(settings), sealContext.settings(id));
-        const accountId = await saveAccount(store.db, { tenant_id, provider: name, mode }, seal);
+        const accountId = await saveAccount(store.db, place, seal, { allowed_ips, previousUntil });
         await untilServersNoticed();
         const webhook_url = `${config.publicUrl}/webhooks/${name}/${accountId}`;
         return {
-          json: { provider: name, mode, account_id: accountId, webhook_url },
-          text: [
-            `${provider.label} is set up for ${mode} mode. New challenges use it.`,
-            `Enter this as the webhook URL at ${provider.label}:`,
-            `  ${webhook_url}`,
-            ...(webhook_url.startsWith('https:')
-              ? []
-              : [
-                  `${provider.label} calls https addresses only: set PUBLIC_URL to the name the internet knows this server by.`,
-                ]),
-          ].join('\n'),
+          json: {
+            ...{ provider: name, mode, account_id: accountId, webhook_url },
+            previous_until: existing ? previousUntil : null,
+          },
+          text: await setUpText(store.db, place, {
+            ...{ provider, settings, webhookUrl: webhook_url },
+            previousUntil: existing && previousUntil,
+          }),
         };
       }),
   };
 }
 
+/** What was entered, else what makes sense without: a value made before or now, or the field's fallback. */
+function readSettings(provider: Provider, values: Values, known: Settings | undefined): Settings {
+  return Object.fromEntries(
+    Object.entries(provider.fields).map(([field, about]) => {
+      const entered = textOf(values, optionName(field));
+      const value = entered === undefined ? undefined : about.file ? textOfFile(entered, field) : entered;
+      const made = about.generate && (known?.[field] || about.generate());
+      return [field, value ?? made ?? about.fallback ?? ''];
+    }),
+  );
+}
+
+function textOfFile(path: string, field: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`--${optionName(field)}: ${(error as Error).message}`);
+  }
+}
+
 function optionsOf(provider: Provider): { [name: string]: Option } {
   return Object.fromEntries(
-    Object.entries(provider.fields).map(([field, help]) => [
+    Object.entries(provider.fields).map(([field, about]) => [
       optionName(field),
-      { type: 'string', value: field.toUpperCase(), required: true, help } satisfies Option,
+      {
+        type: 'string',
+        value: about.file ? 'FILE' : field.toUpperCase(),
+        required: isRequired(about),
+        help: about.fallback ? `${about.help} (default: ${about.fallback})` : about.help,
+      } satisfies Option,
     ]),
   );
+}
+
+function isRequired({ fallback, generate }: Field): boolean {
+  return fallback === undefined && generate === undefined;
 }
 
 function optionName(field: string): string {

@@ -1,10 +1,16 @@
 import { DEFAULT_EXPIRY_MINUTES, MAX_EXPIRY_MINUTES, MIN_EXPIRY_MINUTES } from '../challenges/challenge.ts';
+import { chooseProvider } from '../challenges/choice.ts';
+import { listAccountsOf } from '../providers/store.ts';
+import { saveTenantMode } from '../tenants/modes-store.ts';
 import { setDefaultExpiry } from '../tenants/store.ts';
-import { UsageError, textOf, withTenant } from './command.ts';
+import { MODE_OPTION, UsageError, modeOf, textOf, withTenant } from './command.ts';
 import type { Command } from './command.ts';
+import { defaultProvider } from './provider-text.ts';
 import { untilServersNoticed } from './rotation.ts';
 
-export const tenantSetExpiry: Command = {
+const MAX_ATTEMPTS = 10;
+
+const setExpiry: Command = {
   name: 'tenant set-expiry',
   summary: 'Set how long new challenges live unless a request says otherwise',
   options: {
@@ -26,6 +32,68 @@ export const tenantSetExpiry: Command = {
       };
     }),
 };
+
+const setProvider: Command = {
+  name: 'tenant set-provider',
+  summary: 'Choose the provider of new challenges that name none',
+  options: {
+    provider: {
+      type: 'string',
+      value: 'NAME|default',
+      required: true,
+      help: 'A provider that is set up, in test mode also sandbox, or "default" for the one set up first',
+    },
+    mode: MODE_OPTION,
+  },
+  run: (config, values) =>
+    withTenant(config, async ({ db }, tenant_id) => {
+      const mode = modeOf(values);
+      const name = textOf(values, 'provider') ?? '';
+      const chosen = name === 'default' ? null : name;
+      const accounts = await listAccountsOf(db, tenant_id, mode);
+      const providers = accounts.map(({ provider }) => provider);
+      chooseProvider({ providers, default_provider: null, mode }, chosen);
+      await saveTenantMode(db, tenant_id, mode, { default_provider: chosen });
+      await untilServersNoticed();
+      const provider = await defaultProvider(db, { tenant_id, mode });
+      return {
+        json: { mode, default_provider: chosen, provider },
+        text: `New challenges in ${mode} mode use ${provider ?? 'no provider: none is set up'}. Open ones keep theirs.`,
+      };
+    }),
+};
+
+const setAttempts: Command = {
+  name: 'tenant set-attempts',
+  summary: 'Set how many runs at its provider a new challenge may take',
+  options: {
+    attempts: {
+      type: 'string',
+      value: 'N',
+      required: true,
+      help: `1 to ${MAX_ATTEMPTS}: after a run that was declined or abandoned the person may try again (default: 1)`,
+    },
+    mode: MODE_OPTION,
+  },
+  run: (config, values) =>
+    withTenant(config, async ({ db }, tenantId) => {
+      const mode = modeOf(values);
+      const text = textOf(values, 'attempts') ?? '';
+      const provider_attempts = /^\d{1,2}$/.test(text) ? Number(text) : 0;
+      if (provider_attempts < 1 || provider_attempts > MAX_ATTEMPTS)
+        throw new UsageError(`--attempts must be a whole number from 1 to ${MAX_ATTEMPTS}`);
+      await saveTenantMode(db, tenantId, mode, { provider_attempts });
+      await untilServersNoticed();
+      const runs = provider_attempts === 1 ? '1 attempt' : `up to ${provider_attempts} attempts`;
+      return {
+        json: { mode, provider_attempts },
+        text: `New challenges in ${mode} mode take ${runs}. Open ones keep what they were created with.`,
+      };
+    }),
+};
+
+/** What a tenant decides for all its new challenges. */
+export const tenantCommands: Command[] = [setExpiry, setProvider, setAttempts];
 
 function minutesOf(text: string): number | null {
   if (text === 'default') return null;

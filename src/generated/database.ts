@@ -74,8 +74,12 @@ export interface Challenges {
   integration_id: string;
   metadata: { [key: string]: string };
   mode: 'test' | 'live';
+  progress: Generated<Json>;
   provider: string | null;
+  provider_attempts: Generated<number>;
+  provider_signals: Generated<Json>;
   requester_id: string;
+  return_url: string | null;
   started_at: Timestamp | null;
   status: 'initiated' | 'in-progress' | 'verified' | 'failed' | 'expired';
   target_response: string | null;
@@ -177,15 +181,20 @@ export interface IdempotencyKeys {
 }
 
 export interface Inbox {
+  address: string | null;
   body_sealed: string | null;
+  copies: Generated<number>;
   event_key: string;
   handled_at: Timestamp | null;
   id: string;
   kind: string;
+  last_received_at: Timestamp;
   next_try_at: Timestamp | null;
   outcome: string | null;
   provider_account_id: string;
+  provider_attempt_id: string | null;
   provider_session_id: string | null;
+  reason: string | null;
   received_at: Timestamp;
   tries: Generated<number>;
 }
@@ -211,13 +220,24 @@ export interface Migrations {
 }
 
 export interface ProviderAccounts {
+  allowed_ips: Generated<string[]>;
   created_at: Generated<Timestamp>;
   id: string;
   mode: 'test' | 'live';
+  previous_sealed: string | null;
+  previous_until: Timestamp | null;
   provider: string;
   settings_sealed: string;
   tenant_id: string;
   updated_at: Generated<Timestamp>;
+}
+
+export interface TenantModes {
+  allowed_domains: Generated<string[]>;
+  default_provider: string | null;
+  mode: string;
+  provider_attempts: Generated<number>;
+  tenant_id: string;
 }
 
 export interface Tenants {
@@ -238,6 +258,7 @@ export interface VerificationSessions {
   provider_account_id: string;
   provider_session_id: string | null;
   status: 'opening' | 'open' | 'ended';
+  token_sealed: string | null;
   url_sealed: string | null;
 }
 
@@ -256,6 +277,7 @@ export interface DB {
   integrations: Integrations;
   migrations: Migrations;
   provider_accounts: ProviderAccounts;
+  tenant_modes: TenantModes;
   tenants: Tenants;
   verification_sessions: VerificationSessions;
 }

@@ -341,12 +341,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/provider-accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the provider accounts of the key's mode */
+        get: operations["listProviderAccounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/provider-accounts/{account_id}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * What came in for an account, and what became of it, newest first
+         * @description Needs a key that sees all challenges of its mode.
+         */
+        get: operations["listInboundWebhooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/webhooks/{provider}/{account_id}": {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                provider: "veriff";
+                provider: "veriff" | "berbix" | "passbase";
                 account_id: string;
             };
             cookie?: never;
@@ -356,8 +395,12 @@ export interface paths {
         put?: never;
         /**
          * Receive a provider's webhook
-         * @description Veriff signs the exact body: `X-AUTH-CLIENT` and `X-HMAC-SIGNATURE` (or the `VRF-` names). 200 means that the
-         *     webhook is kept; what it changes is worked out afterwards. Duplicates are answered 200 too.
+         * @description 200 means that the webhook is kept; what it changes is worked out afterwards. Duplicates are answered 200 too,
+         *     and so is what is authentic but not understood. The body counts byte for byte; its Content-Type is not looked at.
+         *
+         *     Veriff signs it: `X-AUTH-CLIENT` and `X-HMAC-SIGNATURE` (or the `VRF-` names). Berbix signs it with a time:
+         *     `X-Berbix-Signature: v0,<unix seconds>,<hex>`, at most 300 seconds off. Passbase encrypts it. Whatever is wrong
+         *     with any of these is the same 401. 403: the client's address is not on the account's list.
          */
         post: operations["receiveWebhook"];
         delete?: never;
@@ -399,6 +442,25 @@ export interface paths {
         get: operations["continueToProvider"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/challenge/{challenge_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another attempt after one that was declined or abandoned, if the tenant allows it */
+        post: operations["retryVerification"];
         delete?: never;
         options?: never;
         head?: never;
@@ -609,6 +671,13 @@ export interface components {
              */
             integration_type?: "webhook" | "slack" | null;
             metadata?: components["schemas"]["Metadata"] | null;
+            /**
+             * @description How the person proves who they are: a provider set up for the key's mode, or in test mode the sandbox. Left out: the tenant's default.
+             * @enum {string|null}
+             */
+            provider?: "veriff" | "berbix" | "passbase" | "sandbox" | null;
+            /** @description Where the person is sent afterwards, with `challenge_id` and `status` added to the query; it proves nothing. On one of the tenant's allowed domains. */
+            return_url?: string | null;
         } | unknown | unknown;
         CreatedChallenge: {
             /** Format: uuid */
@@ -663,19 +732,108 @@ export interface components {
             device_fingerprint_status: "pending" | "collected" | "unavailable";
             /** @description When personal data was taken out of it; null unless it was. */
             erased_at: components["schemas"]["Time"] | null;
+            /**
+             * @description Frozen when it was created; null when nothing was set up then.
+             * @enum {string|null}
+             */
+            provider: "veriff" | "berbix" | "passbase" | "sandbox" | null;
+            return_url: components["schemas"]["NullableText"];
+            /** @description What the provider found beside its decision, oldest first; also after the end. Never decides. */
+            provider_signals: components["schemas"]["ProviderSignal"][];
+            /** @description How far the person came at the provider, in the order it happened there. */
+            progress: components["schemas"]["Progress"][];
             target_user_id: components["schemas"]["NullableText"];
             target_user_email: components["schemas"]["NullableText"];
             requester_id: string;
             context: components["schemas"]["NullableText"];
             target_response: components["schemas"]["NullableText"];
             /** @enum {string|null} */
-            auth_method: "veriff" | "sandbox" | null;
+            auth_method: "veriff" | "berbix" | "passbase" | "sandbox" | null;
             failure_reason: components["schemas"]["FailureReason"];
             incident: components["schemas"]["Incident"];
             disputed: components["schemas"]["Disputed"];
             valid_until: components["schemas"]["ValidUntil"];
             metadata: components["schemas"]["Metadata"];
             mode: components["schemas"]["Mode"];
+        };
+        ProviderSignal: {
+            provider: string;
+            /** @description Such as `watchlist_screening`, `risk_labels`, `ine_registry`, `user_status`, `full_auto` or `flags`. */
+            kind: string;
+            /** @description The provider's time, as it wrote it; else when we heard of it. */
+            at: string;
+            /** @description What was found, without personal data. */
+            facts: {
+                [key: string]: unknown;
+            };
+        };
+        Progress: {
+            provider: string;
+            /** @enum {string} */
+            type: "event" | "error";
+            /** @description In the provider’s words, such as `SELFIE_VERIFICATION_STARTED`. */
+            message: string;
+            /** @description The provider's time, as it wrote it; else when we heard of it. */
+            at: string;
+        };
+        ProviderAccount: {
+            /** Format: uuid */
+            account_id: string;
+            /** @enum {string} */
+            provider: "veriff" | "berbix" | "passbase";
+            mode: components["schemas"]["Mode"];
+            /** @description Used by challenges that name no provider. */
+            is_default: boolean;
+            /**
+             * Format: uri
+             * @description To be entered at the provider.
+             */
+            webhook_url: string;
+            /** @description Networks that webhooks may come from; empty means all. */
+            allowed_ips: string[];
+            /** @description Until then webhooks signed with the settings before these are taken too; null outside a rotation. */
+            previous_until: components["schemas"]["Time"] | null;
+            created_at: components["schemas"]["Time"];
+            updated_at: components["schemas"]["Time"];
+        };
+        ProviderAccountList: {
+            data: components["schemas"]["ProviderAccount"][];
+        };
+        /**
+         * @description `received`: kept, not handled yet. `applied`: it ended the challenge, or one of its attempts. `recorded`: noted
+         *     on an open challenge, or a finding. `no_effect`: nothing to do with a decision. `stale`: older than what is
+         *     known. `too_late`: the challenge or the session had ended. `other_challenge`: it names another challenge than
+         *     its session belongs to. `unknown_session`: its session never turned up. `unconfirmed`: the provider could not
+         *     be asked about it. `refused`: not authentic or not acceptable, see `reason`; nothing was kept of it.
+         * @enum {string}
+         */
+        InboundOutcome: "received" | "applied" | "recorded" | "no_effect" | "stale" | "too_late" | "other_challenge" | "unknown_session" | "unconfirmed" | "refused" | "erased";
+        InboundWebhook: {
+            /** Format: uuid */
+            webhook_id: string;
+            /** @description The provider’s kind of webhook; `refused` where it was not opened. */
+            kind: string;
+            outcome: components["schemas"]["InboundOutcome"];
+            /**
+             * @description Why it was refused.
+             * @enum {string|null}
+             */
+            reason: "not_authentic" | "address" | "too_large" | "compressed" | "malformed" | null;
+            received_at: components["schemas"]["Time"];
+            last_received_at: components["schemas"]["Time"];
+            /** @description How often it came; more than 1 are duplicates. Refusals are counted by reason and minute. */
+            copies: number;
+            /** @description The address it came from first. */
+            address: string | null;
+            challenge_id: string | null;
+            session_id: components["schemas"]["NullableText"];
+            handled_at: components["schemas"]["Time"] | null;
+            /** @description Its sealed body is still there; see WEBHOOK_RETENTION_DAYS. */
+            body_kept: boolean;
+        };
+        InboundPage: {
+            data: components["schemas"]["InboundWebhook"][];
+            next_cursor: components["schemas"]["NullableText"];
         };
         /** @description Exactly one of the two. */
         EraseTarget: {
@@ -710,7 +868,7 @@ export interface components {
             target_response: components["schemas"]["NullableText"];
             device_fingerprint: components["schemas"]["DeviceFingerprint"];
             /** @enum {string|null} */
-            auth_method: "veriff" | "sandbox" | null;
+            auth_method: "veriff" | "berbix" | "passbase" | "sandbox" | null;
             target_user_email: components["schemas"]["NullableText"];
             requester_id: string;
             failure_reason: components["schemas"]["FailureReason"];
@@ -1663,12 +1821,70 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    listProviderAccounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them, oldest first, without their secrets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderAccountList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listInboundWebhooks: {
+        parameters: {
+            query?: {
+                /** @description Only these; `duplicate` means those that came more than once. */
+                outcome?: components["schemas"]["InboundOutcome"] | "duplicate";
+                /** @description Only what was about this challenge. */
+                challenge_id?: string;
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. `next_cursor` is null on the last one. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InboundPage"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     showWebhookAddress: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                provider: "veriff";
+                provider: "veriff" | "berbix" | "passbase";
                 account_id: string;
             };
             cookie?: never;
@@ -1692,7 +1908,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                provider: "veriff";
+                provider: "veriff" | "berbix" | "passbase";
                 account_id: string;
             };
             cookie?: never;
@@ -1700,6 +1916,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": unknown;
+                "text/plain": string;
             };
         };
         responses: {
@@ -1716,6 +1933,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -1736,6 +1954,7 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Page"];
+            403: components["responses"]["Page"];
             404: components["responses"]["Page"];
             410: components["responses"]["Page"];
             503: components["responses"]["Page"];
@@ -1777,6 +1996,23 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Page"];
+            303: components["responses"]["SeeOther"];
+            403: components["responses"]["Page"];
+            404: components["responses"]["Page"];
+            503: components["responses"]["Page"];
+        };
+    };
+    retryVerification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
             303: components["responses"]["SeeOther"];
             403: components["responses"]["Page"];
             404: components["responses"]["Page"];

@@ -13,10 +13,14 @@ export type OpenAccount = { account: Account; provider: Provider; settings: Sett
 export function openAccount(sealer: Sealer, account: Account): OpenAccount {
   const provider = findProvider(account.provider);
   if (!provider) throw new Error(`there is no provider ${account.provider}`);
-  const settings = JSON.parse(
-    sealer.unseal(account.settings_sealed, sealContext.settings(account.id)),
-  ) as Settings;
-  return { account, provider, settings };
+  return { account, provider, settings: settingsOf(sealer, account.id, account.settings_sealed) };
+}
+
+/** The settings that webhooks may be authentic under: the present ones, and for a while those before them. */
+export function acceptedSettings(sealer: Sealer, { account, settings }: OpenAccount, now: Date): Settings[] {
+  const { id, previous_sealed, previous_until } = account;
+  const overlaps = previous_sealed !== null && previous_until !== null && previous_until > now;
+  return overlaps ? [settings, settingsOf(sealer, id, previous_sealed)] : [settings];
 }
 
 /** The account with this id, opened. */
@@ -36,4 +40,8 @@ export async function getAccountAt(
   const account = findProvider(provider) ? await findAccount(db, provider, id) : undefined;
   if (!account) throw new AppError('not_found', 'No such webhook address');
   return openAccount(sealer, account);
+}
+
+function settingsOf(sealer: Sealer, accountId: string, sealed: string): Settings {
+  return JSON.parse(sealer.unseal(sealed, sealContext.settings(accountId))) as Settings;
 }

@@ -5,19 +5,26 @@ import type { Inbox } from '../generated/database.ts';
 
 /** A webhook that is to be handled; later its body may be gone. */
 export type InboxRow = Selectable<Inbox> & { body_sealed: string };
+export type NewWebhook = Insertable<Inbox>;
 
-/** Keeps a webhook once: false if its event key is known already. */
-export async function keepWebhook(db: Db, row: Insertable<Inbox>): Promise<boolean> {
+/** Keeps webhooks, each once under its event key; what is known already is counted. Returns the ids that are new. */
+export async function keepWebhooks(db: Db, rows: readonly NewWebhook[]): Promise<Set<string>> {
   const kept = await db
     .insertInto('inbox')
-    .values(row)
-    .onConflict((conflict) => conflict.doNothing())
+    // In one order, or two processes with the same duplicates would wait for each other.
+    .values(rows.toSorted((a, b) => (a.event_key < b.event_key ? -1 : 1)))
+    .onConflict((conflict) =>
+      conflict.columns(['provider_account_id', 'event_key']).doUpdateSet((eb) => ({
+        copies: eb('inbox.copies', '+', eb.ref('excluded.copies')),
+        last_received_at: eb.ref('excluded.last_received_at'),
+      })),
+    )
     .returning('id')
-    .executeTakeFirst();
-  return kept !== undefined;
+    .execute();
+  return new Set(kept.map(({ id }) => id));
 }
 
-/** Locks an unhandled webhook; undefined if it is handled or somebody is at it. */
+/** Locks an unhandled webhook; undefined if it is handled. Waits for whoever counts a duplicate of it. */
 export function lockWebhook(tx: Db, id: string): Promise<InboxRow | undefined> {
   return tx
     .selectFrom('inbox')
@@ -27,20 +34,27 @@ export function lockWebhook(tx: Db, id: string): Promise<InboxRow | undefined> {
     .where('body_sealed', 'is not', null)
     .$narrowType<{ body_sealed: NotNull }>()
     .forUpdate()
-    .skipLocked()
     .executeTakeFirst();
 }
 
-/** Marks a webhook as handled, with what came of it. What is said about an erased challenge is not kept. */
-export async function markHandled(tx: Db, id: string, outcome: string, now: Date): Promise<void> {
+/**
+ * Marks a webhook as handled, with what came of it and the session it turned out to be about. What is said about an
+ * erased challenge is not kept.
+ */
+export async function markHandled(
+  tx: Db,
+  id: string,
+  { outcome, sessionId }: { outcome: string; sessionId: string | null },
+  now: Date,
+): Promise<void> {
   const body_sealed = sql<string | null>`case when exists (
     select from verification_sessions sessions join challenges on challenges.id = challenge_id
     where sessions.provider_account_id = inbox.provider_account_id
-      and sessions.provider_session_id = inbox.provider_session_id and erased_at is not null
+      and sessions.provider_session_id = ${sessionId} and erased_at is not null
   ) then null else body_sealed end`;
   await tx
     .updateTable('inbox')
-    .set({ handled_at: now, outcome, next_try_at: null, body_sealed })
+    .set({ handled_at: now, outcome, provider_session_id: sessionId, next_try_at: null, body_sealed })
     .where('id', '=', id)
     .execute();
 }

@@ -1,20 +1,23 @@
 import type { Kysely } from 'kysely';
-import type { Challenge } from '../challenges/challenge.ts';
+import type { Db } from '../db/database.ts';
+import type { Challenge, Mode } from '../challenges/challenge.ts';
 import type { Wake } from '../challenges/settle.ts';
 import { endpointsOf } from '../deliveries/endpoint.ts';
 import type { DB } from '../generated/database.ts';
 import type { Sealer } from '../kernel/crypto.ts';
-import { newId } from '../kernel/id.ts';
+import { isUuid } from '../kernel/id.ts';
 import type { Log } from '../kernel/log.ts';
+import type { Outbound, Reach } from '../kernel/outbound.ts';
 import type { Jobs } from '../queue.ts';
-import { getAccountAt, getAccountById } from './account.ts';
+import { getAccountById } from './account.ts';
 import type { OpenAccount } from './account.ts';
-import type { RawRequest } from './provider.ts';
-import { applyReport } from './report.ts';
+import type { Report } from './provider.ts';
+import { applyReport, auditOtherSession } from './report.ts';
 import type { Outcome } from './report.ts';
 import type { InboxRow } from './inbox-store.ts';
-import { keepWebhook, lockWebhook, markHandled, parkWebhook, takeUnhandled } from './inbox-store.ts';
-import { lockSession } from './sessions-store.ts';
+import { lockWebhook, markHandled, parkWebhook, takeUnhandled } from './inbox-store.ts';
+import { bindSession, findSessionIdOfAttempt, findSessionOf, lockSession } from './sessions-store.ts';
+import type { Session } from './sessions-store.ts';
 import { sealContext } from './store.ts';
 
 export type InboxDeps = {
@@ -25,71 +28,35 @@ export type InboxDeps = {
   log: Log;
   /** tells the relay that an event may have been committed */
   wake: Wake;
+  /** the way out, for webhooks that are only a hint */
+  outbound: Outbound;
+  reachOf: (mode: Mode) => Reach;
 };
 
 /** What came of a kept webhook, and the challenge if it was ended by it. */
-type Handled = { outcome: Outcome | 'no_effect' | 'unknown_session' | 'parked'; ended?: Challenge };
+type Handled = {
+  outcome: Outcome | 'no_effect' | 'unknown_session' | 'unconfirmed' | 'parked';
+  ended?: Challenge | undefined;
+};
+/** What the provider said when it was asked about a webhook that is only a hint. */
+type Told = { report: Report | undefined } | 'unavailable';
+/** The question that a webhook raises. */
+type Question = { ask: OpenAccount; sessionId: string };
 
 const BATCH = 100;
 /** How long a job is trusted with a webhook before the sweep hands it over again. */
-const HANDED_MS = 15_000;
+export const HANDED_MS = 15_000;
 /** A webhook may come before its session is written down; it waits, and after the last wait it is set aside. */
 const PARK_WAITS_MS = [1_000, 5_000, 30_000, 120_000, 600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000];
 
-/** Authenticates a webhook and keeps it once; when this returns it may be acknowledged. Throws unauthorized, not_found. */
-export async function receiveWebhook(
-  deps: InboxDeps,
-  providerName: string,
-  accountId: string,
-  request: RawRequest,
-): Promise<void> {
-  const { db, sealer, now, log } = deps;
-  const opened = await getAccountAt(deps, providerName, accountId);
-  const text = openOrRefuse(log, opened, request);
-  const { account, provider } = opened;
-  const { kind, eventKey, sessionId } = provider.readWebhook(text);
-  const id = newId();
-  const kept = await keepWebhook(db, {
-    id,
-    provider_account_id: account.id,
-    event_key: eventKey,
-    kind,
-    provider_session_id: sessionId ?? null,
-    body_sealed: sealer.seal(text, sealContext.body(id)),
-    received_at: now(),
-    next_try_at: new Date(now().getTime() + HANDED_MS),
-  });
-  log.info(
-    { provider: providerName, account_id: account.id, kind, inbox_id: kept ? id : null, duplicate: !kept },
-    'webhook received',
-  );
-  // Not awaited: a queue that hangs must not keep the provider from its answer, for which it waits a few seconds only.
-  if (kept) void handOver(deps, [{ id, tries: 0 }]);
-}
-
-/** Reads a kept webhook and applies it, once: effect and mark are one transaction. */
+/** Reads a kept webhook and applies it, once: effect and mark are one transaction. What is only a hint is asked about in between. */
 export async function handleWebhook(deps: InboxDeps, inboxId: string): Promise<void> {
-  const { db, sealer, now, log, wake } = deps;
-  const handled = await db.transaction().execute(async (tx): Promise<Handled | undefined> => {
-    const row = await lockWebhook(tx, inboxId);
-    if (!row) return undefined;
-    const { account, provider } = await getAccountById({ db: tx, sealer }, row.provider_account_id);
-    const { report } = provider.readWebhook(sealer.unseal(row.body_sealed, sealContext.body(row.id)));
-    const session =
-      row.provider_session_id && report
-        ? await lockSession(tx, account.id, row.provider_session_id)
-        : undefined;
-    if (!report) return finish(tx, row, { outcome: 'no_effect' }, now());
-    if (session)
-      return finish(tx, row, await applyReport(tx, session, report, account.provider, now()), now());
-    const wait = PARK_WAITS_MS[row.tries];
-    if (!row.provider_session_id || wait === undefined)
-      return finish(tx, row, { outcome: 'unknown_session' }, now());
-    await parkWebhook(tx, row.id, row.tries + 1, new Date(now().getTime() + wait));
-    return { outcome: 'parked' };
-  });
-  if (handled) log.info({ inbox_id: inboxId, outcome: handled.outcome }, 'webhook handled');
-  if (handled?.ended) wake(endpointsOf([handled.ended]));
+  const first = await attempt(deps, inboxId);
+  const handled =
+    first && 'ask' in first ? await attempt(deps, inboxId, await askProvider(deps, first)) : first;
+  if (!handled || 'ask' in handled) return;
+  deps.log.info({ inbox_id: inboxId, outcome: handled.outcome }, 'webhook handled');
+  if (handled.ended) deps.wake(endpointsOf([handled.ended]));
 }
 
 /** Hands over webhooks that no job carries: parked ones whose time has come, and what a crash left behind. */
@@ -98,30 +65,11 @@ export async function sweepInbox(deps: InboxDeps): Promise<void> {
   await handOver(deps, await takeUnhandled(deps.db, now, new Date(now.getTime() + HANDED_MS), BATCH));
 }
 
-async function finish(
-  tx: Parameters<typeof markHandled>[0],
-  row: InboxRow,
-  handled: Handled,
-  now: Date,
-): Promise<Handled> {
-  await markHandled(tx, row.id, handled.outcome, now);
-  return handled;
-}
-
-function openOrRefuse(log: Log, { account, provider, settings }: OpenAccount, request: RawRequest): string {
-  try {
-    return provider.openWebhook(request, settings);
-  } catch (error) {
-    log.warn(
-      { provider: account.provider, account_id: account.id, bytes: request.body.length },
-      'webhook refused',
-    );
-    throw error;
-  }
-}
-
-/** Never rejects. */
-async function handOver({ jobs, log }: InboxDeps, rows: { id: string; tries: number }[]): Promise<void> {
+/** Gives webhooks to the queue. Never rejects. */
+export async function handOver(
+  { jobs, log }: Pick<InboxDeps, 'jobs' | 'log'>,
+  rows: { id: string; tries: number }[],
+): Promise<void> {
   try {
     await jobs.add(
       'inbox',
@@ -131,4 +79,99 @@ async function handOver({ jobs, log }: InboxDeps, rows: { id: string; tries: num
     // Kept is kept: the sweep will hand it over, so the provider need not send it again.
     log.warn({ err: error }, 'webhooks could not be handed over; the sweep will try again');
   }
+}
+
+/** One transaction on a webhook: undefined if somebody else has it; a question if the provider must be asked first. */
+function attempt(deps: InboxDeps, inboxId: string, told?: Told): Promise<Handled | Question | undefined> {
+  const { db, sealer } = deps;
+  return db.transaction().execute(async (tx) => {
+    const row = await lockWebhook(tx, inboxId);
+    if (!row) return undefined;
+    const opened = await getAccountById({ db: tx, sealer }, row.provider_account_id);
+    const text = sealer.unseal(row.body_sealed, sealContext.body(row.id));
+    const webhook = opened.provider.readWebhook(text);
+    if (webhook.ask && webhook.sessionId !== undefined && told === undefined)
+      return { ask: opened, sessionId: webhook.sessionId };
+    if (told === 'unavailable') return park(tx, deps, row, 'unconfirmed');
+    const report = told ? told.report : webhook.report;
+    return report ? apply(tx, deps, opened, row, report) : finish(tx, deps, row, unreported(told));
+  });
+}
+
+/** Nothing to apply: the kind decides nothing, or the provider knows of no such session. */
+function unreported(told: Told | undefined): Handled {
+  return { outcome: told ? 'unknown_session' : 'no_effect' };
+}
+
+async function askProvider(deps: InboxDeps, { ask, sessionId }: Question): Promise<Told> {
+  const { account, provider, settings } = ask;
+  const { outbound, reachOf, log } = deps;
+  const http = { outbound, reach: reachOf(account.mode) };
+  try {
+    return { report: await provider.fetchReport({ sessionId, token: undefined }, settings, http) };
+  } catch (error) {
+    log.warn({ err: error, account_id: account.id }, 'a webhook could not be confirmed');
+    return 'unavailable';
+  }
+}
+
+async function apply(
+  tx: Db,
+  deps: InboxDeps,
+  opened: OpenAccount,
+  row: InboxRow,
+  report: Report,
+): Promise<Handled> {
+  const { account } = opened;
+  const session = await findSession(tx, opened, row, report);
+  if (!session) {
+    const known = isUuid(report.challengeId ?? '') && opened.provider.findSessions !== undefined;
+    const other = known ? await findSessionOf(tx, account.id, report.challengeId!) : undefined;
+    // A second person, or run, for a challenge whose session is known: written down, and nothing else.
+    if (!other?.provider_session_id) return park(tx, deps, row, 'unknown_session');
+    await auditOtherSession(tx, other, report, { provider: account.provider, now: deps.now() });
+    return finish(tx, deps, row, { outcome: 'other_challenge' });
+  }
+  const applied = await applyReport(tx, session, report, account.provider, deps.now());
+  return finish(tx, deps, row, applied, session.provider_session_id);
+}
+
+/** By its own name, by an attempt seen before, or, where the provider names sessions late, by the challenge it echoes. */
+async function findSession(
+  tx: Db,
+  { account, provider }: OpenAccount,
+  row: InboxRow,
+  { challengeId }: Report,
+): Promise<Session | undefined> {
+  const { provider_session_id: named, provider_attempt_id: attemptId } = row;
+  const sessionId = named ?? (attemptId && (await findSessionIdOfAttempt(tx, account.id, attemptId)));
+  if (!sessionId) return undefined;
+  const session = await lockSession(tx, account.id, sessionId);
+  if (session || !provider.findSessions || !isUuid(challengeId ?? '')) return session;
+  return bindSession(tx, account.id, challengeId!, sessionId);
+}
+
+/** Tries again later; after the last wait it is set aside. */
+async function park(
+  tx: Db,
+  deps: InboxDeps,
+  row: InboxRow,
+  otherwise: 'unknown_session' | 'unconfirmed',
+): Promise<Handled> {
+  const wait = PARK_WAITS_MS[row.tries];
+  const findable = row.provider_session_id !== null || row.provider_attempt_id !== null;
+  if (wait === undefined || !findable) return finish(tx, deps, row, { outcome: otherwise });
+  await parkWebhook(tx, row.id, row.tries + 1, new Date(deps.now().getTime() + wait));
+  return { outcome: 'parked' };
+}
+
+async function finish(
+  tx: Db,
+  { now }: Pick<InboxDeps, 'now'>,
+  row: InboxRow,
+  handled: Handled,
+  sessionId: string | null = row.provider_session_id,
+): Promise<Handled> {
+  await markHandled(tx, row.id, { outcome: handled.outcome, sessionId }, now());
+  return handled;
 }

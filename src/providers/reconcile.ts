@@ -1,8 +1,12 @@
 import { endpointsOf } from '../deliveries/endpoint.ts';
 import { getAccountById } from './account.ts';
+import type { OpenAccount } from './account.ts';
+import type { InboxDeps } from './inbox.ts';
+import type { Report } from './provider.ts';
 import { applyReport } from './report.ts';
-import type { StartDeps } from './start.ts';
-import { lockSession, takeSessionsToCheck } from './sessions-store.ts';
+import { bindSession, lockSession, takeSessionsToCheck } from './sessions-store.ts';
+import type { Session } from './sessions-store.ts';
+import { sealContext } from './store.ts';
 
 const BATCH = 20;
 const MINUTE_MS = 60_000;
@@ -10,35 +14,70 @@ const MINUTE_MS = 60_000;
 const CHECK_MINUTES = [1, 2, 5, 10, 30, 60];
 
 /** Asks providers about open sessions whose webhook may never come; one that does not answer is asked again later. */
-export async function reconcileSessions(deps: StartDeps): Promise<void> {
+export async function reconcileSessions(deps: InboxDeps): Promise<void> {
   const { db, now, log } = deps;
   const nextCheck = (checks: number) => {
     const minutes = CHECK_MINUTES[Math.min(checks, CHECK_MINUTES.length - 1)] ?? 60;
     return new Date(now().getTime() + minutes * MINUTE_MS);
   };
   const due = await takeSessionsToCheck(db, now(), BATCH, nextCheck);
+  const nameless = due.filter((session) => session.provider_session_id === null);
+  const accounts = new Set(nameless.map((session) => session.provider_account_id));
   // Side by side: one provider that hangs must delay neither the others nor the end of the process.
-  await Promise.all(
-    due.map((session) =>
-      checkSession(deps, session).catch((error: unknown) =>
-        log.warn({ err: error, challenge_id: session.challenge_id }, 'a session could not be reconciled'),
-      ),
-    ),
-  );
+  await Promise.all([
+    ...due.map((session) => loud(checkSession(deps, session), { challenge_id: session.challenge_id })),
+    ...[...accounts].map((account_id) => {
+      const wanted = nameless.filter((session) => session.provider_account_id === account_id);
+      return loud(findNameless(deps, account_id, wanted), { account_id });
+    }),
+  ]);
+
+  function loud(work: Promise<void>, about: object): Promise<void> {
+    return work.catch((error: unknown) =>
+      log.warn({ err: error, ...about }, 'a session could not be reconciled'),
+    );
+  }
 }
 
-async function checkSession(
-  deps: StartDeps,
-  due: { provider_account_id: string; provider_session_id: string | null },
-): Promise<void> {
-  const { db, sealer, outbound, reachOf, now, wake } = deps;
+async function checkSession(deps: InboxDeps, due: Session): Promise<void> {
+  const { db, sealer, outbound, reachOf } = deps;
   const sessionId = due.provider_session_id;
   if (sessionId === null) return;
-  const { account, provider, settings } = await getAccountById({ db, sealer }, due.provider_account_id);
-  const report = await provider.fetchReport(sessionId, settings, { outbound, reach: reachOf(account.mode) });
-  if (!report) return;
+  const opened = await getAccountById({ db, sealer }, due.provider_account_id);
+  const { account, provider, settings } = opened;
+  const token =
+    due.token_sealed === null ? undefined : sealer.unseal(due.token_sealed, sealContext.token(due.id));
+  const http = { outbound, reach: reachOf(account.mode) };
+  const report = await provider.fetchReport({ sessionId, token }, settings, http);
+  if (report) await apply(deps, opened, sessionId, report);
+}
+
+/** Sessions that get their name only when the person comes are looked for among all that the provider has. */
+async function findNameless(deps: InboxDeps, accountId: string, wanted: readonly Session[]): Promise<void> {
+  const { db, sealer, outbound, reachOf } = deps;
+  const opened = await getAccountById({ db, sealer }, accountId);
+  const { account, provider, settings } = opened;
+  const challengeIds = new Set(wanted.map(({ challenge_id }) => challenge_id));
+  const since = new Date(Math.min(...wanted.map(({ created_at }) => created_at.getTime())));
+  const http = { outbound, reach: reachOf(account.mode) };
+  const found = (await provider.findSessions?.(challengeIds, since, settings, http)) ?? [];
+  for (const { sessionId, report } of found) await apply(deps, opened, sessionId, report);
+}
+
+async function apply(
+  { db, now, wake }: InboxDeps,
+  { account, provider }: OpenAccount,
+  sessionId: string,
+  report: Report,
+): Promise<void> {
   const applied = await db.transaction().execute(async (tx) => {
-    const session = await lockSession(tx, account.id, sessionId);
+    const named = await lockSession(tx, account.id, sessionId);
+    const { challengeId } = report;
+    const session =
+      named ??
+      (provider.findSessions && challengeId !== null
+        ? await bindSession(tx, account.id, challengeId, sessionId)
+        : undefined);
     return session && applyReport(tx, session, report, account.provider, now());
   });
   if (applied?.ended) wake(endpointsOf([applied.ended]));

@@ -40,7 +40,12 @@ export function findCurrentSession(db: Db, challengeId: string): Promise<Session
 export async function markOpen(
   db: Db,
   id: string,
-  session: { provider_session_id: string; url_sealed: string; next_check_at: Date },
+  session: {
+    provider_session_id: string | null;
+    url_sealed: string;
+    token_sealed: string | null;
+    next_check_at: Date;
+  },
 ): Promise<boolean> {
   const row = await db
     .updateTable('verification_sessions')
@@ -75,6 +80,65 @@ export function lockSession(
     .where('provider_session_id', '=', providerSessionId)
     .forUpdate()
     .executeTakeFirst();
+}
+
+/** The session in which an attempt was seen before, by the webhooks that named both. */
+export async function findSessionIdOfAttempt(
+  tx: Db,
+  accountId: string,
+  attemptId: string,
+): Promise<string | undefined> {
+  const row = await tx
+    .selectFrom('inbox')
+    .select('provider_session_id')
+    .where('provider_account_id', '=', accountId)
+    .where('provider_attempt_id', '=', attemptId)
+    .where('provider_session_id', 'is not', null)
+    .executeTakeFirst();
+  return row?.provider_session_id ?? undefined;
+}
+
+/**
+ * For a provider that names its sessions only when the person is there: gives the challenge's open session its name,
+ * the first that is seen, and locks it. Undefined: it has another name already, or none is open.
+ */
+export function bindSession(
+  tx: Db,
+  accountId: string,
+  challengeId: string,
+  providerSessionId: string,
+): Promise<Session | undefined> {
+  return tx
+    .updateTable('verification_sessions')
+    .set({ provider_session_id: providerSessionId })
+    .where('provider_account_id', '=', accountId)
+    .where('challenge_id', '=', challengeId)
+    .where('status', '=', 'open')
+    .where('provider_session_id', 'is', null)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** A session of the challenge at this account, whatever became of it. */
+export function findSessionOf(tx: Db, accountId: string, challengeId: string): Promise<Session | undefined> {
+  return tx
+    .selectFrom('verification_sessions')
+    .selectAll()
+    .where('provider_account_id', '=', accountId)
+    .where('challenge_id', '=', challengeId)
+    .orderBy('created_at', 'desc')
+    .executeTakeFirst();
+}
+
+/** How many of the challenge's runs have come to an end. */
+export async function countEnded(tx: Db, challengeId: string): Promise<number> {
+  const { ended } = await tx
+    .selectFrom('verification_sessions')
+    .select((eb) => eb.fn.countAll<string>().as('ended'))
+    .where('challenge_id', '=', challengeId)
+    .where('status', '=', 'ended')
+    .executeTakeFirstOrThrow();
+  return Number(ended);
 }
 
 /** Notes the newest decision of a session and whether that was its end. */

@@ -1,22 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Challenge, Mode } from '../challenges/challenge.ts';
+import type { Challenge } from '../challenges/challenge.ts';
 import { AppError } from '../kernel/errors.ts';
-import type { Outbound, Reach } from '../kernel/outbound.ts';
 import { openAccount } from './account.ts';
 import { sweepInbox } from './inbox.ts';
 import type { InboxDeps } from './inbox.ts';
 import { unparkWebhooks } from './inbox-store.ts';
+import { attemptsLeft } from './report.ts';
 import { dropOpening, findCurrentSession, insertOpening, markOpen } from './sessions-store.ts';
 import { findAccountOf, sealContext } from './store.ts';
 import type { Session } from './sessions-store.ts';
 import type { Account } from './store.ts';
 
-export type StartDeps = InboxDeps & { outbound: Outbound; reachOf: (mode: Mode) => Reach; publicUrl: string };
+export type StartDeps = InboxDeps & { publicUrl: string };
 
 /** An opening that has not answered by then was lost with its process. */
 const OPENING_LOST_MS = 15_000;
 const POLL_MS = 200;
 const FIRST_CHECK_MS = 60_000;
+
+/** Where the challenge's current session is; undefined while there is none. */
+export async function findSessionUrl(
+  { db, sealer }: Pick<StartDeps, 'db' | 'sealer'>,
+  challenge: Challenge,
+): Promise<string | undefined> {
+  const current = await findCurrentSession(db, challenge.id);
+  return current?.url_sealed ? sealer.unseal(current.url_sealed, sealContext.url(current.id)) : undefined;
+}
 
 /**
  * Where to send the person: the challenge's current session at its provider, opened now if there is none. Two clicks
@@ -24,14 +33,16 @@ const FIRST_CHECK_MS = 60_000;
  */
 export async function startSession(deps: StartDeps, challenge: Challenge): Promise<string> {
   const { db, now } = deps;
-  const account = await findAccountOf(db, challenge.tenant_id, challenge.mode, challenge.provider ?? '');
+  const { tenant_id, mode, provider } = challenge;
+  const account = await findAccountOf(db, { tenant_id, mode, provider: provider ?? '' });
   if (!account) throw new AppError('unavailable', 'The identity provider is not set up');
   const giveUp = now().getTime() + OPENING_LOST_MS;
   while (now().getTime() <= giveUp) {
+    const url = await findSessionUrl(deps, challenge);
+    if (url !== undefined) return url;
+    if ((await attemptsLeft(deps, challenge)) < 1) throw new AppError('conflict', 'There is no attempt left');
     const opening = await insertOpening(db, challenge.id, account.id, now());
     if (opening) return open(deps, challenge, account, opening);
-    const current = await findCurrentSession(db, challenge.id);
-    if (current?.url_sealed) return deps.sealer.unseal(current.url_sealed, sealContext.url(current.id));
     await dropOpening(db, challenge.id, new Date(now().getTime() - OPENING_LOST_MS));
     await sleep(POLL_MS);
   }
@@ -48,17 +59,17 @@ async function open(
   const { provider, settings } = openAccount(sealer, account);
   try {
     const run = { challengeId: challenge.id, returnUrl: `${publicUrl}/challenge/${challenge.id}/result` };
-    const { sessionId, url } = await provider.startSession(run, settings, {
-      outbound,
-      reach: reachOf(account.mode),
-    });
+    const started = await provider.startSession(run, settings, { outbound, reach: reachOf(account.mode) });
+    const { sessionId, url, token } = started;
     const opened = await markOpen(db, opening.id, {
-      provider_session_id: sessionId,
+      provider_session_id: sessionId ?? null,
       url_sealed: sealer.seal(url, sealContext.url(opening.id)),
+      token_sealed: token === undefined ? null : sealer.seal(token, sealContext.token(opening.id)),
       next_check_at: new Date(now().getTime() + FIRST_CHECK_MS),
     });
     // Too slow: another click has begun a session of its own, and this one's decision would find nobody.
     if (!opened) throw new Error('the opening was given up meanwhile');
+    if (sessionId === undefined) return url;
     // A decision may have come before this row was committed.
     await unparkWebhooks(db, account.id, sessionId, now());
     await sweepInbox(deps);

@@ -5,11 +5,14 @@ import type { ProviderAccounts } from '../generated/database.ts';
 import { newId } from '../kernel/id.ts';
 
 export type Account = Selectable<ProviderAccounts>;
+/** Which account is meant: a tenant has at most one at each provider in each mode. */
+export type Place = { tenant_id: string; provider: string; mode: 'test' | 'live' };
 
 /** Where sealed values belong, so that one copied to another row does not open. */
 export const sealContext = {
   settings: (accountId: string) => `provider_accounts:${accountId}`,
   url: (sessionId: string) => `verification_sessions:${sessionId}`,
+  token: (sessionId: string) => `verification_sessions:${sessionId}:token`,
   body: (inboxId: string) => `inbox:${inboxId}`,
 };
 
@@ -33,35 +36,57 @@ export function listAccounts(db: Db): Promise<Account[]> {
   return db.selectFrom('provider_accounts').selectAll().orderBy('id').execute();
 }
 
-/** The tenant's account at a provider in one mode. */
-export function findAccountOf(
-  db: Db,
-  tenantId: string,
-  mode: 'test' | 'live',
-  provider: string,
-): Promise<Account | undefined> {
+/** The tenant's accounts, of one mode or of both, oldest first. */
+export function listAccountsOf(db: Db, tenantId: string, mode?: 'test' | 'live'): Promise<Account[]> {
   return db
     .selectFrom('provider_accounts')
     .selectAll()
     .where('tenant_id', '=', tenantId)
+    .$if(mode !== undefined, (q) => q.where('mode', '=', mode!))
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute();
+}
+
+/** The tenant's account at a provider in one mode. */
+export function findAccountOf(db: Db, { tenant_id, provider, mode }: Place): Promise<Account | undefined> {
+  return db
+    .selectFrom('provider_accounts')
+    .selectAll()
+    .where('tenant_id', '=', tenant_id)
     .where('mode', '=', mode)
     .where('provider', '=', provider)
     .executeTakeFirst();
 }
 
-/** Adds the tenant's account at a provider, or replaces its settings; `seal` gets the account's id. Returns that id. */
+/**
+ * Adds the tenant's account at a provider, or replaces its settings; `seal` gets the account's id. Until
+ * `previousUntil` webhooks may go on coming in under the settings replaced. Returns the account's id.
+ */
 export async function saveAccount(
   db: Db,
-  account: { tenant_id: string; provider: string; mode: 'test' | 'live' },
+  place: Place,
   seal: (accountId: string) => string,
+  {
+    allowed_ips,
+    previousUntil,
+  }: { allowed_ips?: string[] | undefined; previousUntil?: Date | undefined } = {},
 ): Promise<string> {
-  const existing = await findAccountOf(db, account.tenant_id, account.mode, account.provider);
+  const existing = await findAccountOf(db, place);
   const id = existing?.id ?? newId();
+  const settings_sealed = seal(id);
+  const lists = allowed_ips === undefined ? {} : { allowed_ips };
   await db
     .insertInto('provider_accounts')
-    .values({ id, ...account, settings_sealed: seal(id) })
+    .values({ id, ...place, settings_sealed, ...lists })
     .onConflict((conflict) =>
-      conflict.column('id').doUpdateSet({ settings_sealed: seal(id), updated_at: sql`now()` }),
+      conflict.column('id').doUpdateSet((eb) => ({
+        settings_sealed,
+        previous_sealed: previousUntil ? eb.ref('provider_accounts.settings_sealed') : null,
+        previous_until: previousUntil ?? null,
+        updated_at: sql`now()`,
+        ...lists,
+      })),
     )
     .execute();
   return id;

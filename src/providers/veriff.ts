@@ -1,55 +1,77 @@
 import { parseUrl } from '../kernel/address.ts';
-import { hmacHex, safeEqual, sha256 } from '../kernel/crypto.ts';
-import { AppError } from '../kernel/errors.ts';
-import type { OutboundAnswer } from '../kernel/outbound.ts';
-import type { Http, Provider, RawRequest, Report, Settings, Webhook } from './provider.ts';
+import { safeEqual } from '../kernel/crypto.ts';
+import { AppError, invalid } from '../kernel/errors.ts';
+import { asObject, objectsOf, UNREADABLE, wordOf } from './json.ts';
+import type { Http, Provider, RawRequest, Report, Settings } from './provider.ts';
+import { call, isSignature } from './veriff-call.ts';
+import { conclusionOf, readDecision, readWebhook } from './veriff-webhooks.ts';
 
-type Json = { [field: string]: unknown };
+/** Newer deliveries carry VRF names, older ones X names, some both. */
+const HEADERS = [
+  ['x-auth-client', 'x-hmac-signature'],
+  ['vrf-auth-client', 'vrf-hmac-signature'],
+] as const;
 
-const TIMEOUT_MS = 10_000;
-const MAX_ANSWER_BYTES = 262_144;
-const SIGNATURE = /^[0-9a-f]{64}$/i;
-/** Stands in the audit trail for a status or action that is no word. */
-const UNREADABLE = 'unreadable';
-
-/**
- * Decision words that end a session. Codes are not looked at: Veriff's own pages disagree about them, and new words
- * may come at any time and then change nothing.
- */
-const CONCLUSIVE: { [status: string]: Report['decision'] } = {
-  approved: { to: 'verified' },
-  declined: { to: 'failed', reason: 'declined' },
-  expired: { to: 'expired', reason: 'provider_expired' },
-  abandoned: { to: 'expired', reason: 'provider_abandoned' },
-};
-
-/** Veriff: sessions, decision and event webhooks, and reading a decision back. */
+/** Veriff: sessions, all its webhooks, and reading a decision back. */
 export const veriff: Provider = {
   label: 'Veriff',
   fields: {
-    api_key: 'API key of the integration (Veriff Customer Portal → All Integrations → Settings)',
-    shared_secret: 'Shared secret key of the same integration',
-    base_url: 'Base URL of the same integration, such as https://stationapi.veriff.com',
+    api_key: { help: 'API key of the integration (Veriff Customer Portal → All Integrations → Settings)' },
+    shared_secret: { help: 'Shared secret key of the same integration' },
+    base_url: {
+      help: 'Base URL of the same integration, such as https://stationapi.veriff.com',
+      called: true,
+    },
   },
+  // Veriff, webhook IP addresses: the United States, then the European Union.
+  addresses: [
+    ...['100.20.120.34', '52.25.243.218', '54.148.105.103', '54.218.205.80'],
+    ...['18.98.6.64/27', '3.42.137.128/27', '3.42.136.96/27'],
+    ...['34.254.42.181', '34.242.213.89', '52.19.226.239', '3.251.215.160/27'],
+  ],
+
+  checkSettings({ api_key = '', shared_secret = '', base_url = '' }) {
+    for (const [field, value] of Object.entries({ api_key, shared_secret })) {
+      if (!/^[\x21-\x7e]+$/.test(value))
+        throw invalid(`${field} must be copied from Veriff as it is, without spaces`, field);
+    }
+    if (api_key === shared_secret) {
+      throw invalid(
+        'shared_secret is the same as api_key; Veriff shows both, one below the other',
+        'shared_secret',
+      );
+    }
+    const url = parseUrl(base_url);
+    if (!url || !/^\/(v1\/?)?$/.test(url.pathname) || url.search || url.hash) {
+      throw invalid(
+        'base_url must be the Base URL that Veriff shows, such as https://stationapi.veriff.com',
+        'base_url',
+      );
+    }
+  },
+
+  setUp: (webhookUrl) => [
+    'In the Veriff Customer Portal, open All Integrations, then this integration, then Settings.',
+    'Enter this in every webhook URL field there is (decisions, events, watchlist screening, user-defined statuses,',
+    'full auto, INE, CURP): one URL takes them all.',
+    `  ${webhookUrl}`,
+    'Only decisions are needed (on the Essential plan: full auto); events show how far the person is.',
+  ],
 
   async startSession({ challengeId, returnUrl }, settings, http) {
     const body = JSON.stringify({ verification: { callback: returnUrl, vendorData: challengeId } });
     const answer = await call(settings, http, { method: 'POST', path: '/sessions', signed: body, body });
-    const session = asObject(parse(answer.body.toString('utf8'))?.verification);
-    const { id, url } = session ?? {};
-    if (typeof id !== 'string' || typeof url !== 'string' || !isWebUrl(url, http.reach.http)) {
+    const { id, url } = asObject(answer?.verification) ?? {};
+    const sessionId = wordOf(id);
+    if (sessionId === null || typeof url !== 'string' || !isWebUrl(url, http.reach.http)) {
       throw new AppError('unavailable', 'Veriff answered without a session');
     }
-    return { sessionId: id, url };
+    return { sessionId, url };
   },
 
   openWebhook(request, settings) {
-    const headers = [
-      ['x-auth-client', 'x-hmac-signature'],
-      ['vrf-auth-client', 'vrf-hmac-signature'],
-    ] as const;
-    // Newer deliveries carry VRF names, older ones X names, some both; whatever is there must be right.
-    const present = headers.filter((names) => names.some((name) => request.headers[name] !== undefined));
+    const present = HEADERS.filter((names) => names.some((name) => request.headers[name] !== undefined));
+    // Whatever is there must be right.
     const authentic = present.every(
       ([client, signature]) =>
         safeEqual(header(request, client), settings.api_key ?? '') &&
@@ -59,129 +81,36 @@ export const veriff: Provider = {
     return request.body.toString('utf8');
   },
 
-  readWebhook(text) {
-    const body = parse(text);
-    const verification = asObject(body?.verification);
-    if (body && verification && typeof verification.status === 'string' && body.eventType === undefined) {
-      return readDecision(verification, text);
-    }
-    if (
-      body &&
-      typeof body.action === 'string' &&
-      typeof body.code === 'number' &&
-      typeof body.id === 'string'
-    ) {
-      return readEvent(body, text);
-    }
-    return { kind: 'unknown', eventKey: bodyKey(text), sessionId: undefined, report: undefined };
-  },
+  readWebhook,
 
-  async fetchReport(sessionId, settings, http) {
-    const path = `/sessions/${encodeURIComponent(sessionId)}/decision`;
-    // A GET signs the id in its path (Veriff, HMAC authentication).
-    const answer = await call(settings, http, { method: 'GET', path, signed: sessionId });
-    const verification = asObject(parse(answer.body.toString('utf8'))?.verification);
-    if (!verification || verification.id !== sessionId) return undefined;
-    return readDecision(verification, '').report;
+  async fetchReport({ sessionId }, settings, http) {
+    const answer = await readBack(sessionId, 'decision', settings, http);
+    if (answer?.verification === null) return fetchNewestAttempt(sessionId, settings, http);
+    const verification = asObject(answer?.verification);
+    return verification?.id === sessionId ? readDecision(verification, '').report : undefined;
   },
 };
 
-function readDecision(verification: Json, text: string): Webhook {
-  const { id, attemptId, status, decisionTime } = verification;
-  const word = textOf(status) ?? UNREADABLE;
-  return {
-    kind: 'decision',
-    eventKey: keyOf('decision', [id, attemptId, status, decisionTime], text),
-    sessionId: textOf(id) ?? undefined,
-    report: {
-      decision: Object.hasOwn(CONCLUSIVE, word) ? CONCLUSIVE[word] : undefined,
-      word,
-      // A string by the documentation, a number in what some receivers saw.
-      reasonCode:
-        typeof verification.reasonCode === 'number'
-          ? String(verification.reasonCode)
-          : textOf(verification.reasonCode),
-      decidedAt: sortableTime(decisionTime),
-      challengeId: echoOf(verification.vendorData),
-    },
-  };
-}
-
-/** Events say how far the person is; they have no time and never decide. */
-function readEvent(event: Json, text: string): Webhook {
-  const { id, attemptId, action, feature, code } = event;
-  return {
-    kind: 'event',
-    eventKey: keyOf('event', [id, attemptId, action, feature, code], text),
-    sessionId: textOf(id) ?? undefined,
-    report: {
-      decision: undefined,
-      word: textOf(action) ?? UNREADABLE,
-      reasonCode: null,
-      decidedAt: undefined,
-      challengeId: echoOf(event.vendorData),
-    },
-  };
-}
-
-/** What makes two webhooks the same (Veriff names no delivery id); where a part is no plain value, only the same text is. */
-function keyOf(kind: string, parts: unknown[], text: string): string {
-  if (parts.some((part) => typeof part === 'object' && part !== null)) return bodyKey(text);
-  return `${kind}:${sha256(JSON.stringify(parts.map((part) => part ?? null)))}`;
-}
-
-function bodyKey(text: string): string {
-  return `body:${sha256(text)}`;
-}
-
-/** A time with 3, 6 or 9 fraction digits as seconds and nanoseconds that sort as text; `Date` would drop digits. */
-export function sortableTime(value: unknown): string | undefined {
-  const match =
-    typeof value === 'string'
-      ? /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(value)
-      : null;
-  if (!match) return undefined;
-  const seconds = Date.parse(`${match[1]}${match[3]}`) / 1_000;
-  if (!Number.isFinite(seconds) || seconds < 0) return undefined;
-  return `${String(seconds).padStart(12, '0')}.${(match[2] ?? '').padEnd(9, '0')}`;
-}
-
-type Call = { method: 'GET' | 'POST'; path: string; signed: string; body?: string };
-
-async function call(
+/**
+ * How the newest attempt stands. A choice of ours: plans that send full auto webhooks get no decisions, and it is not
+ * documented that the decision endpoint then has one; so a conclusive word of the attempt itself counts too.
+ */
+async function fetchNewestAttempt(
+  sessionId: string,
   settings: Settings,
-  { outbound, reach }: Http,
-  { method, path, signed, body }: Call,
-): Promise<OutboundAnswer> {
-  const { api_key = '', shared_secret = '', base_url = '' } = settings;
-  const answer = await outbound.request({
-    method,
-    url: `${base_url.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1${path}`,
-    headers: {
-      'content-type': 'application/json',
-      'x-auth-client': api_key,
-      'x-hmac-signature': hmacHex(shared_secret, signed),
-    },
-    ...(body === undefined ? {} : { body }),
-    reach,
-    timeoutMs: TIMEOUT_MS,
-    maxBytes: MAX_ANSWER_BYTES,
-  });
-  if (answer.status < 200 || answer.status > 299)
-    throw new AppError('unavailable', `Veriff answered ${answer.status}`);
-  const signatures = [answer.headers['x-hmac-signature'], answer.headers['vrf-hmac-signature']];
-  // Not every answer is signed; whatever signature is there must be right.
-  if (signatures.some((value) => value !== undefined && !isSignature(value, settings, answer.body))) {
-    throw new AppError('unavailable', 'Veriff’s answer has a wrong signature');
-  }
-  return answer;
+  http: Http,
+): Promise<Report | undefined> {
+  const answer = await readBack(sessionId, 'attempts', settings, http);
+  const [newest] = objectsOf(answer?.verifications);
+  if (!newest) return undefined;
+  const word = wordOf(newest.status) ?? UNREADABLE;
+  // The answer echoes nothing of ours, and its only time is that of the attempt's beginning.
+  return { decision: conclusionOf(word), word, reasonCode: null, decidedAt: undefined, challengeId: null };
 }
 
-function isSignature(value: string, settings: Settings, body: Buffer): boolean {
-  const { shared_secret } = settings;
-  return (
-    SIGNATURE.test(value) && !!shared_secret && safeEqual(value.toLowerCase(), hmacHex(shared_secret, body))
-  );
+function readBack(sessionId: string, what: 'decision' | 'attempts', settings: Settings, http: Http) {
+  const path = `/sessions/${encodeURIComponent(sessionId)}/${what}`;
+  return call(settings, http, { method: 'GET', path, signed: sessionId });
 }
 
 function header(request: RawRequest, name: string): string {
@@ -192,26 +121,4 @@ function header(request: RawRequest, name: string): string {
 function isWebUrl(url: string, http: boolean): boolean {
   const protocol = parseUrl(url)?.protocol;
   return protocol === 'https:' || (http && protocol === 'http:');
-}
-
-function parse(text: string): Json | undefined {
-  try {
-    return asObject(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-}
-
-function asObject(value: unknown): Json | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
-}
-
-/** Our id as it came back: only ever compared, so strange text stays what it is, a mismatch. */
-function echoOf(vendorData: unknown): string | null {
-  return typeof vendorData === 'string' ? vendorData : null;
-}
-
-/** An id, a word or a code; null for anything else, which PostgreSQL might refuse (NUL, half a surrogate pair) again and again. */
-function textOf(value: unknown): string | null {
-  return typeof value === 'string' && /^[\x20-\x7e]{1,200}$/.test(value) ? value : null;
 }

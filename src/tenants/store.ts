@@ -32,8 +32,12 @@ export type Caller = {
   own_only: boolean;
   callback_url: string | null;
   default_expiry_minutes: number | null;
-  /** the provider set up for this mode, if any */
-  provider: string | null;
+  /** the providers set up for this mode, oldest first, and the one the tenant chose for challenges that name none */
+  providers: string[];
+  default_provider: string | null;
+  /** how many runs at its provider a challenge may take */
+  provider_attempts: number;
+  allowed_domains: string[];
 };
 
 /** Any number, the same in every process. */
@@ -45,6 +49,11 @@ export function findCaller(db: Db, keyHash: string): Promise<Caller | undefined>
     .selectFrom('api_keys')
     .innerJoin('integrations', 'integrations.id', 'api_keys.integration_id')
     .innerJoin('tenants', 'tenants.id', 'integrations.tenant_id')
+    .leftJoin('tenant_modes', (join) =>
+      join
+        .onRef('tenant_modes.tenant_id', '=', 'integrations.tenant_id')
+        .onRef('tenant_modes.mode', '=', 'integrations.mode'),
+    )
     .select((eb) => [
       'integrations.tenant_id',
       'integrations.id as integration_id',
@@ -55,14 +64,13 @@ export function findCaller(db: Db, keyHash: string): Promise<Caller | undefined>
       'api_keys.scopes',
       'api_keys.own_only',
       'tenants.default_expiry_minutes',
-      eb
-        .selectFrom('provider_accounts')
-        .select('provider')
-        .whereRef('provider_accounts.tenant_id', '=', 'integrations.tenant_id')
-        .whereRef('provider_accounts.mode', '=', 'integrations.mode')
-        .orderBy('created_at')
-        .limit(1)
-        .as('provider'),
+      'tenant_modes.default_provider',
+      eb.fn.coalesce('tenant_modes.provider_attempts', eb.lit(1)).as('provider_attempts'),
+      eb.fn.coalesce('tenant_modes.allowed_domains', sql<string[]>`'{}'`).as('allowed_domains'),
+      sql<string[]>`array(
+        select provider from provider_accounts accounts
+        where accounts.tenant_id = integrations.tenant_id and accounts.mode = integrations.mode
+        order by created_at, id)`.as('providers'),
     ])
     .where('key_hash', '=', keyHash)
     .executeTakeFirst();

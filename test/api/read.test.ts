@@ -27,7 +27,8 @@ test('a challenge reads as it stands: created, started, verified', async () => {
     ...{ target_user_id: 'user123', target_user_email: 'ada@example.com', context: 'Reset' },
     ...{ requester_id: 'webhook', metadata: {}, mode: 'test' },
     ...{ device_fingerprint_status: 'pending', incident: null, disputed: false, erased_at: null },
-    ...{ valid_until: null, consumed_at: null },
+    ...{ valid_until: null, consumed_at: null, provider: null, return_url: null },
+    ...{ provider_signals: [], progress: [] },
   };
   const { created_at, ...others } = await server.read(challenge_id);
   expect(others).toEqual(fresh);

@@ -300,9 +300,9 @@ describe('what a provider told', () => {
       .expect(200);
     const waiting = newId();
     await sql`insert into inbox (id, provider_account_id, event_key, kind, provider_session_id, body_sealed, received_at,
-        next_try_at)
+        last_received_at, next_try_at)
       values (${waiting}, ${story.accountId}, 'late', 'decision', ${session.id}, 'sealed', now(),
-        now() + interval '1 hour')`.execute(story.server.db);
+        now(), now() + interval '1 hour')`.execute(story.server.db);
     await erase(story.server, id, key).expect(200);
     const [row] = (await inboxOf(session.id)).slice(-1);
     expect(row).toMatchObject({ body_sealed: null, outcome: 'erased', next_try_at: null });

@@ -99,6 +99,8 @@ describe('a create', () => {
           fc.oneof(plain(500), fc.constantFrom('', ' as it is \n')),
           { maxKeys: 20 },
         ),
+        provider: optional(fc.stringMatching(/^[a-z]{1,20}$/)),
+        return_url: optional(fc.webUrl({ size: 'small' })),
       })
       .filter((asked) => asked.target_user_id !== null || asked.target_user_email !== null);
     fc.assert(

@@ -174,7 +174,13 @@ async function begin() {
       context: null,
       metadata: {},
     },
-    ...{ callback_url: null, provider: null, verification_token_hash: id },
+    ...{
+      callback_url: null,
+      return_url: null,
+      provider: null,
+      provider_attempts: 1,
+      verification_token_hash: id,
+    },
     ...{ created_at: now(), expires_at: new Date(START + EXPIRY_MINUTES * 60_000) },
   };
   await insertChallenges(db, [{ challenge, actor: 'test' }]);

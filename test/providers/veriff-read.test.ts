@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { sortableTime, veriff } from '../../src/providers/veriff.ts';
+import { sortableTime } from '../../src/providers/json.ts';
+import { veriff } from '../../src/providers/veriff.ts';
 import {
   approved,
   ATTEMPT_ID,

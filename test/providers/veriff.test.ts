@@ -21,7 +21,7 @@ import { sign } from '../support/veriff-sender.ts';
 const settings = { api_key: API_KEY, shared_secret: SECRET, base_url: 'https://veriff.example' };
 
 function open(body: Buffer, headers: RawRequest['headers']): string {
-  return veriff.openWebhook({ headers, body }, settings);
+  return veriff.openWebhook({ headers, body }, settings, new Date());
 }
 
 function x(signature: string, client = API_KEY) {
@@ -101,8 +101,8 @@ describe('a webhook is refused', () => {
 
   test('when the account has no secret or no key: nothing may pass as their absence', () => {
     const request = { body, headers: { 'x-auth-client': '', 'x-hmac-signature': sign('', body) } };
-    expect(() => veriff.openWebhook(request, {})).toThrow('Invalid signature');
-    expect(() => veriff.openWebhook(request, { api_key: '', shared_secret: '' })).toThrow(
+    expect(() => veriff.openWebhook(request, {}, new Date())).toThrow('Invalid signature');
+    expect(() => veriff.openWebhook(request, { api_key: '', shared_secret: '' }, new Date())).toThrow(
       'Invalid signature',
     );
   });

@@ -1,0 +1,25 @@
+import { sql } from 'kysely';
+import type { Db } from '../db/database.ts';
+
+/** As many of a kind are kept on one challenge; what comes later is dropped. */
+const MAX_KEPT = 50;
+
+/** What a provider found beside its decision, as it is kept and shown. */
+export type KeptSignal = { provider: string; kind: string; at: string; facts: object };
+/** How far a person is, as it is kept; `order` sorts and is not shown. */
+export type KeptProgress = { provider: string; type: string; message: string; at: string; order: string };
+
+/** Appends one finding to a challenge, open or ended, once; nothing to one that was erased. */
+export async function recordFinding(
+  tx: Db,
+  challengeId: string,
+  list: 'provider_signals' | 'progress',
+  finding: KeptSignal | KeptProgress,
+): Promise<void> {
+  const kept = sql.ref(list);
+  const entry = sql`${JSON.stringify(finding)}::jsonb`;
+  await sql`
+    update challenges set ${kept} = ${kept} || jsonb_build_array(${entry})
+    where id = ${challengeId} and erased_at is null and jsonb_array_length(${kept}) < ${MAX_KEPT}
+      and not exists (select from jsonb_array_elements(${kept}) as known where known = ${entry})`.execute(tx);
+}

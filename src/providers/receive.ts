@@ -1,0 +1,144 @@
+import ipaddr from 'ipaddr.js';
+import { canonicalAddress, readNetwork } from '../kernel/address.ts';
+import { batched } from '../kernel/batch.ts';
+import { AppError } from '../kernel/errors.ts';
+import { newId } from '../kernel/id.ts';
+import { acceptedSettings, getAccountAt } from './account.ts';
+import type { OpenAccount } from './account.ts';
+import type { InboxDeps } from './inbox.ts';
+import { handOver, HANDED_MS } from './inbox.ts';
+import { keepWebhooks } from './inbox-store.ts';
+import type { NewWebhook } from './inbox-store.ts';
+import type { RawRequest, Webhook } from './provider.ts';
+import { sealContext } from './store.ts';
+
+/** Why a webhook is turned away. */
+export type Refusal = 'not_authentic' | 'address' | 'too_large' | 'compressed' | 'malformed';
+/** A webhook at the door, and the address it comes from. */
+export type Arrival = RawRequest & { address: string | undefined };
+
+const KEPT = { maxItems: 100, isItemsFault: () => false };
+const MINUTE_MS = 60_000;
+
+/** The providers' door: who may come in, what is kept of it, and what is written down about the others. */
+export type Receiver = {
+  /** The account a webhook path names. Throws not_found; forbidden for an address that is not on the account's list. */
+  admit(provider: string, accountId: string, address: string | undefined): Promise<OpenAccount>;
+  /** Authenticates a webhook and keeps it once; when this returns it may be acknowledged. Throws unauthorized. */
+  receive(opened: OpenAccount, arrival: Arrival): Promise<void>;
+  /** Counts a webhook that was turned away, in the account's log. */
+  refuse(opened: OpenAccount, reason: Refusal, address: string | undefined): Promise<void>;
+};
+
+/** One of these per process: webhooks that come at the same time share a statement. */
+export function createReceiver(deps: InboxDeps): Receiver {
+  const { sealer, now, log } = deps;
+  const keep = batched((rows: NewWebhook[]) => keepOnce(deps, rows), { ...KEPT, atOnce: 2 });
+  // Apart, and one at a time: a flood of forged webhooks must not keep authentic ones waiting.
+  const count = batched((rows: NewWebhook[]) => keepOnce(deps, rows), { ...KEPT, atOnce: 1 });
+
+  const receiver: Receiver = {
+    async admit(provider, accountId, address) {
+      const opened = await getAccountAt(deps, provider, accountId);
+      if (isAllowed(opened.account.allowed_ips, address)) return opened;
+      await receiver.refuse(opened, 'address', address);
+      throw new AppError('forbidden', 'This address may not send webhooks here');
+    },
+
+    async receive(opened, { address, ...request }) {
+      const { account, provider } = opened;
+      const text = openText(deps, opened, request);
+      if (text === undefined) {
+        await receiver.refuse(opened, 'not_authentic', address);
+        throw new AppError('unauthorized', 'Invalid signature');
+      }
+      const webhook = provider.readWebhook(text);
+      const id = newId();
+      const fresh = await keep({
+        id,
+        provider_account_id: account.id,
+        ...keysOf(webhook),
+        body_sealed: sealer.seal(text, sealContext.body(id)),
+        ...arrivedAt(now(), address),
+        next_try_at: new Date(now().getTime() + HANDED_MS),
+      });
+      log.info(
+        {
+          ...{ provider: account.provider, account_id: account.id, kind: webhook.kind },
+          ...{ inbox_id: fresh ? id : null, duplicate: !fresh },
+        },
+        'webhook received',
+      );
+    },
+
+    async refuse({ account }, reason, address) {
+      const at = now();
+      const minute = Math.floor(at.getTime() / MINUTE_MS);
+      await count({
+        id: newId(),
+        provider_account_id: account.id,
+        event_key: `refused:${reason}:${minute}`,
+        kind: 'refused',
+        ...arrivedAt(at, address),
+        handled_at: at,
+        outcome: 'refused',
+        reason,
+      });
+      log.warn({ provider: account.provider, account_id: account.id, reason, address }, 'webhook refused');
+    },
+  };
+  return receiver;
+}
+
+/** In one statement, also where the same webhook is among them twice; true for each that is new. */
+async function keepOnce(deps: InboxDeps, rows: NewWebhook[]): Promise<boolean[]> {
+  const firsts = new Map<string, NewWebhook>();
+  for (const row of rows) {
+    const key = `${row.provider_account_id} ${row.event_key}`;
+    const first = firsts.get(key);
+    if (first) first.copies = (first.copies ?? 1) + 1;
+    else firsts.set(key, row);
+  }
+  const kept = await keepWebhooks(deps.db, [...firsts.values()]);
+  const fresh = rows.filter(({ id }) => kept.has(id));
+  // Not awaited: a queue that hangs must not keep the provider from its answer, for which it waits a few seconds only.
+  const toHandle = fresh.filter(({ handled_at }) => !handled_at).map(({ id }) => ({ id, tries: 0 }));
+  if (toHandle.length > 0) void handOver(deps, toHandle);
+  return rows.map(({ id }) => kept.has(id));
+}
+
+function openText({ sealer, now }: InboxDeps, opened: OpenAccount, request: RawRequest): string | undefined {
+  for (const settings of acceptedSettings(sealer, opened, now())) {
+    try {
+      return opened.provider.openWebhook(request, settings, now());
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'unauthorized') throw error;
+    }
+  }
+  return undefined;
+}
+
+function keysOf({ kind, eventKey, sessionId, attemptId }: Webhook) {
+  return {
+    kind,
+    event_key: eventKey,
+    provider_session_id: sessionId ?? null,
+    provider_attempt_id: attemptId ?? null,
+  };
+}
+
+function arrivedAt(at: Date, address: string | undefined) {
+  return { received_at: at, last_received_at: at, address: address ?? null };
+}
+
+function isAllowed(networks: readonly string[], address: string | undefined): boolean {
+  if (networks.length === 0) return true;
+  const canonical = address === undefined ? undefined : canonicalAddress(address);
+  if (canonical === undefined) return false;
+  // An IPv4 client of a socket that listens on IPv6 comes as ::ffff:192.0.2.1.
+  const client = ipaddr.process(canonical);
+  return networks.some((text) => {
+    const [network, bits] = readNetwork(text);
+    return network.kind() === client.kind() && client.match(network, bits);
+  });
+}

@@ -1,5 +1,6 @@
 import { asOf, isTerminal } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
+import type { KeptProgress } from './findings-store.ts';
 
 /** ISO 8601 in UTC with whole seconds, as the contract's samples have it. */
 export function isoTime(time: Date): string;
@@ -25,7 +26,7 @@ export function presentChallenge(stored: Challenge, now: Date) {
     provider: challenge.provider,
     return_url: challenge.return_url,
     provider_signals: challenge.provider_signals,
-    progress: challenge.progress,
+    progress: progressOf(challenge),
     ...shared(challenge),
   };
 }
@@ -73,6 +74,14 @@ function shared(challenge: Challenge) {
 
 function incidentOf({ incident_reported_at, incident_comment }: Challenge) {
   return incident_reported_at && { reported_at: isoTime(incident_reported_at), comment: incident_comment };
+}
+
+/** In the order it happened at the provider, which is not the order we heard of it. */
+function progressOf(challenge: Challenge) {
+  const kept = challenge.progress as unknown as KeptProgress[];
+  return kept
+    .toSorted((a, b) => (a.order < b.order ? -1 : Number(a.order > b.order)))
+    .map(({ provider, type, message, at }) => ({ provider, type, message, at }));
 }
 
 function fingerprintStatus({ device_fingerprint, status }: Challenge) {

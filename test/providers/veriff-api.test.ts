@@ -8,6 +8,7 @@ import {
   SESSION_ID,
   SESSION_ID_SIGNATURE,
 } from '../fixtures/veriff/vectors.ts';
+import { decision, PERSONAL } from '../fixtures/veriff/types.ts';
 import { startSink } from '../support/sink.ts';
 import { authHeaders, sign } from '../support/veriff-sender.ts';
 
@@ -30,6 +31,11 @@ afterAll(async () => {
   await outbound.close();
   await sink.close();
 });
+
+/** Lets Veriff answer each address on its own, in JSON. */
+function answerEach(answers: { [path: string]: unknown }): void {
+  sink.answerWith((response, { path }) => response.end(JSON.stringify(answers[path] ?? {})));
+}
 
 /** Lets Veriff answer this; signed if `headers` say so. */
 function answer(
@@ -118,13 +124,19 @@ describe('reading a decision back', () => {
   });
 
   test.each<[string, unknown]>([
-    ['there is none', { status: 'success', verification: null }],
     ['it is about another session', { verification: { ...verification, id: CHALLENGE_ID } }],
     ['it is about no session', { verification: { status: 'approved' } }],
     ['it is no JSON', 'approved'],
   ])('tells nothing when %s', async (_, json) => {
     answer(json);
     expect(await fetchReport(SESSION_ID)).toBeUndefined();
+  });
+
+  test('has no personal data in what it tells', async () => {
+    answer(decision);
+    const written = JSON.stringify(await fetchReport(SESSION_ID));
+    expect(written).toContain('declined');
+    for (const value of PERSONAL) expect(written).not.toContain(value);
   });
 
   test.each(['x', 'vrf', 'both'] as const)('checks a signature under %s names', async (names) => {
@@ -144,5 +156,73 @@ describe('reading a decision back', () => {
     const right = authHeaders({ apiKey: API_KEY, secret: SECRET }, text, 'both');
     answer(text, { headers: { ...right, [`${wrong}-hmac-signature`]: '0'.repeat(64) } });
     await expect(fetchReport(SESSION_ID)).rejects.toThrow('wrong signature');
+  });
+});
+
+describe('while there is no decision, the newest attempt is asked about', () => {
+  const base = `/v1/sessions/${SESSION_ID}`;
+  const attempts = (...statuses: unknown[]) => ({
+    status: 'success',
+    verifications: statuses.map((status, n) => ({
+      id: `attempt-${n}`,
+      status,
+      createdTime: '2026-01-15T10:00:00.000Z',
+    })),
+  });
+  const fetchWith = (listed: unknown) => {
+    answerEach({
+      [`${base}/decision`]: { status: 'success', verification: null },
+      [`${base}/attempts`]: listed,
+    });
+    return fetchReport(SESSION_ID);
+  };
+
+  test('with a signature over the session id, as ever', async () => {
+    await fetchWith(attempts('created'));
+    expect(sink.received.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      `GET ${base}/decision`,
+      `GET ${base}/attempts`,
+    ]);
+    for (const { headers } of sink.received) expect(headers['x-hmac-signature']).toBe(SESSION_ID_SIGNATURE);
+  });
+
+  test.each([
+    ['approved', { to: 'verified' }],
+    ['declined', { to: 'failed', reason: 'declined' }],
+    ['expired', { to: 'expired', reason: 'provider_expired' }],
+    ['submitted', undefined],
+    ['resubmission_requested', undefined],
+  ])('%s says so, without a time', async (word, decided) => {
+    const report = { decision: decided, word, reasonCode: null, decidedAt: undefined, challengeId: null };
+    expect(await fetchWith(attempts(word))).toEqual(report);
+  });
+
+  test('older attempts do not count', async () => {
+    expect(await fetchWith(attempts('submitted', 'declined', 'approved'))).toMatchObject({
+      word: 'submitted',
+      decision: undefined,
+    });
+  });
+
+  test.each<[string, unknown]>([
+    ['there is no attempt', attempts()],
+    ['the answer has no list', { status: 'success' }],
+    ['the list is no list', { verifications: { 0: { status: 'approved' } } }],
+    ['the list has no attempts in it', { verifications: ['approved', null] }],
+  ])('nothing is told when %s', async (_, listed) => {
+    expect(await fetchWith(listed)).toBeUndefined();
+  });
+
+  test('a status that is no word decides nothing', async () => {
+    expect(await fetchWith(attempts(['approved']))).toMatchObject({
+      word: 'unreadable',
+      decision: undefined,
+    });
+  });
+
+  test('not when the answer about a decision cannot be read', async () => {
+    answerEach({ [`${base}/decision`]: {}, [`${base}/attempts`]: attempts('approved') });
+    expect(await fetchReport(SESSION_ID)).toBeUndefined();
+    expect(sink.received).toHaveLength(1);
   });
 });

@@ -30,6 +30,7 @@ describe('a decision webhook', () => {
       kind: 'decision',
       eventKey: expect.stringMatching(/^decision:[0-9a-f]{64}$/),
       sessionId: SESSION_ID,
+      attemptId: ATTEMPT_ID,
       report: {
         decision: { to: 'verified' },
         word: 'approved',
@@ -140,12 +141,14 @@ test('an event webhook says how far the person is and decides nothing', () => {
     kind: 'event',
     eventKey: expect.stringMatching(/^event:[0-9a-f]{64}$/),
     sessionId: SESSION_ID,
+    attemptId: ATTEMPT_ID,
     report: {
       decision: undefined,
       word: 'submitted',
       reasonCode: null,
       decidedAt: undefined,
       challengeId: CHALLENGE_ID,
+      progress: { type: 'event', message: 'submitted', at: null },
     },
   });
   expect(event({ action: 'approved', code: 9001 }).report?.decision).toBeUndefined();
@@ -154,14 +157,9 @@ test('an event webhook says how far the person is and decides nothing', () => {
 describe('what is not known changes nothing', () => {
   const data = { sessionId: SESSION_ID, attemptId: ATTEMPT_ID, vendorData: CHALLENGE_ID };
   test.each<[string, unknown]>([
-    ['a watchlist result', { checkType: 'initial_result', matchStatus: 'no_match', hits: [], ...data }],
-    ['an INE result', { eventType: 'ine_registry', data: { code: 200 }, ...data }],
-    ['a CURP result', { type: 'curp_registry', id: SESSION_ID, data: { status: 'found' } }],
-    ['a user-defined status', { eventType: 'user-status.created', data: { verification: {} }, ...data }],
-    [
-      'a full auto result',
-      { eventType: 'fullauto', data: { verification: { decision: 'approved' } }, ...data },
-    ],
+    ['a type that came later', { eventType: 'something_new', data: { code: 200 }, ...data }],
+    ['a registry we do not know', { type: 'rfc_registry', id: SESSION_ID, data: { status: 'found' } }],
+    ['half a watchlist result', { checkType: 'initial_result', hits: [], ...data }],
     ['a decision inside another type', { eventType: 'new', verification: { id: 'x', status: 'approved' } }],
     ['a decision without status', { status: 'success', verification: { id: SESSION_ID } }],
     ['a read-back before any decision', { status: 'success', verification: null }],

@@ -1,17 +1,14 @@
 import { parseUrl } from '../kernel/address.ts';
 import { AppError, invalid } from '../kernel/errors.ts';
-import type { OutboundAnswer } from '../kernel/outbound.ts';
+import { basic, call, fetchAccessToken, isToken, jsonOf } from './berbix-call.ts';
 import { actionReport, idOf, openWebhook, readWebhook } from './berbix-webhook.ts';
-import { parseObject, sortableTime, wordOf } from './json.ts';
+import { sortableTime, wordOf } from './json.ts';
 import type { Json } from './json.ts';
-import type { Http, Provider, Report, Settings, Signal } from './provider.ts';
+import type { Provider, Report, Settings, Signal } from './provider.ts';
 
-const TIMEOUT_MS = 10_000;
-const MAX_ANSWER_BYTES = 262_144;
 const MAX_FLAGS = 50;
 /** Not documented for a transaction that nobody has finished yet; none of these is a fault that asking again cures. */
 const NO_REPORT_STATUSES = [404, 409, 410];
-const TOKEN = /^[\x21-\x7e]{1,8192}$/;
 const FLAG = /^[A-Za-z0-9_.-]{1,100}$/;
 const HOOK_SECRETS = ['finished_secret', 'status_secret', 'progress_secret'];
 const WEBHOOKS_PAGE = 'Berbix Dashboard → Integration → General → Webhooks';
@@ -129,18 +126,6 @@ function checkHookSecrets(settings: Settings, mode: 'test' | 'live'): void {
   }
 }
 
-async function fetchAccessToken(token: string, settings: Settings, http: Http): Promise<string> {
-  const answer = await call(settings, http, {
-    method: 'POST',
-    path: '/v0/tokens',
-    authorization: basic(settings),
-    json: { grant_type: 'refresh_token', refresh_token: token },
-  });
-  const accessToken = jsonOf(answer)?.access_token;
-  if (!isToken(accessToken)) throw new AppError('unavailable', 'Berbix answered without an access token');
-  return accessToken;
-}
-
 /** `action` is what to decide on; flags are what it was made from, and decide nothing by themselves. */
 function readTransaction({ action, customer_uid, flags, completed_at }: Json): Report | undefined {
   if (typeof action !== 'string' || action === '') return undefined;
@@ -155,44 +140,6 @@ function readTransaction({ action, customer_uid, flags, completed_at }: Json): R
 
 function isAbout({ id }: Json, sessionId: string): boolean {
   return id === undefined || id === null || idOf(id) === sessionId;
-}
-
-type Call = { method: 'GET' | 'POST'; path: string; authorization: string; json?: Json };
-
-async function call(
-  { base_url = '' }: Settings,
-  { outbound, reach }: Http,
-  { method, path, authorization, json }: Call,
-  expected: readonly number[] = [],
-): Promise<OutboundAnswer> {
-  const answer = await outbound.request({
-    method,
-    url: `${base_url.replace(/\/+$/, '')}${path}`,
-    headers: { 'content-type': 'application/json', authorization },
-    ...(json ? { body: JSON.stringify(json) } : {}),
-    reach,
-    timeoutMs: TIMEOUT_MS,
-    maxBytes: MAX_ANSWER_BYTES,
-  });
-  const { status } = answer;
-  if ((status < 200 || status > 299) && !expected.includes(status)) {
-    throw new AppError('unavailable', `Berbix answered ${status}`);
-  }
-  return answer;
-}
-
-function jsonOf(answer: OutboundAnswer): Json | undefined {
-  return parseObject(answer.body.toString('utf8'));
-}
-
-/** The API secret is the user; there is no password. */
-function basic({ api_secret = '' }: Settings): string {
-  return `Basic ${Buffer.from(`${api_secret}:`).toString('base64')}`;
-}
-
-/** Fit for a header, whatever answered. */
-function isToken(value: unknown): value is string {
-  return typeof value === 'string' && TOKEN.test(value);
 }
 
 function isWebUrl(value: unknown, http: boolean): value is string {

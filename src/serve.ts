@@ -4,6 +4,7 @@ import { deliveryRoutes } from './api/deliveries.ts';
 import { endpointRoutes } from './api/endpoints.ts';
 import { erasureRoutes } from './api/erasures.ts';
 import { opsRoutes } from './api/ops.ts';
+import { providerAccountRoutes } from './api/provider-accounts.ts';
 import { webhookRoutes } from './api/webhooks.ts';
 import { createBatches } from './challenges/batches.ts';
 import { expireDue } from './challenges/expire.ts';
@@ -27,6 +28,8 @@ import type { Log } from './kernel/log.ts';
 import { listen, portOf, stopOf } from './listen.ts';
 import { handleWebhook, sweepInbox } from './providers/inbox.ts';
 import { reconcileSessions } from './providers/reconcile.ts';
+import { createInboxRetention } from './providers/retention.ts';
+import type { InboxRetention } from './providers/retention.ts';
 import { isAway } from './kernel/unreachable.ts';
 import { createJobs } from './queue.ts';
 import { startOpsServer } from './ops-server.ts';
@@ -76,6 +79,7 @@ export async function serve(
     const store = await openLoudStore(config, log);
     closers.push(() => store.close());
     const retention = createRetention({ ...config, db: store.db, log });
+    const inboxRetention = createInboxRetention({ ...config, db: store.db, log });
     const firstStart = await onceReachable(log, async () => {
       await migrate(store.connection);
       await retention.prepare();
@@ -104,7 +108,7 @@ export async function serve(
     const batches = createBatches(db);
     const browsers = createBrowsers({ key: cookieKey(store), secure: publicUrl.startsWith('https:'), now });
     const deps = {
-      ...{ db, batches, sealer, jobs, relay, wake: relay.wake, now, log, retention },
+      ...{ db, batches, sealer, jobs, relay, wake: relay.wake, now, log, retention, inboxRetention },
       ...{ outbound, reachOf, checkCallbackUrl, browsers, publicUrl, metrics, role },
       metricsToken: config.metricsToken,
       ...{ retryWaitsMs: config.retryWaitsMs, inFlightCap: config.inFlightCap },
@@ -167,7 +171,11 @@ function openLoudStore(config: Config, log: Log): Promise<Store> {
 type Deps = Parameters<typeof createEngine>[0] &
   Parameters<typeof opsRoutes>[0] &
   Parameters<typeof verifyRoutes>[0] &
-  Parameters<typeof challengeRoutes>[0] & { relay: ReturnType<typeof createRelay>; retention: Retention };
+  Parameters<typeof challengeRoutes>[0] & {
+    relay: ReturnType<typeof createRelay>;
+    retention: Retention;
+    inboxRetention: InboxRetention;
+  };
 
 function doorsOf(deps: Deps): Door[] {
   return [
@@ -175,6 +183,7 @@ function doorsOf(deps: Deps): Door[] {
     { path: '/api/v1/deliveries', router: deliveryRoutes(deps) },
     { path: '/api/v1/endpoints', router: endpointRoutes(deps) },
     { path: '/api/v1/erasures', router: erasureRoutes(deps) },
+    { path: '/api/v1/provider-accounts', router: providerAccountRoutes(deps) },
     { path: '/webhooks', router: webhookRoutes(deps) },
     { path: '/challenge', router: verifyRoutes(deps), pages: true },
     { path: '/assets', router: assetRoutes() },
@@ -184,7 +193,7 @@ function doorsOf(deps: Deps): Door[] {
 
 /** Queue workers, and the timers that find what no job carries. Timers, not queue jobs: they must outlive a wiped queue. */
 function startWork(deps: Deps): () => Promise<void> {
-  const { jobs, relay, retention, db, now, log } = deps;
+  const { jobs, relay, retention, inboxRetention, db, now, log } = deps;
   const engine = createEngine(deps);
   jobs.work('callbacks', ENDPOINTS_AT_ONCE, engine.carry);
   jobs.work('retries', LATE_ENDPOINTS_AT_ONCE, engine.carry);
@@ -196,12 +205,14 @@ function startWork(deps: Deps): () => Promise<void> {
     every(SWEEP_MS, () => sweepInbox(deps), report),
     every(RECONCILE_MS, () => reconcileSessions(deps), report),
     every(TIDY_MS, () => retention.tidy(), report),
+    every(TIDY_MS, () => inboxRetention.tidy(), report),
     every(TIDY_MS, () => forgetIdempotencyKeys(db, new Date(now().getTime() - IDEMPOTENCY_KEPT_MS)), report),
   ];
   // Side by side: a callback begun while the last sweep ends would come on top.
   return async () => {
     engine.stop();
     retention.stop();
+    inboxRetention.stop();
     await Promise.all([...sweeps.map((stop) => stop()), jobs.drain()]);
   };
 }

@@ -1,0 +1,76 @@
+import { parsePageQuery } from '../deliveries/input.ts';
+import type { ListQuery } from '../deliveries/input.ts';
+import { invalid } from '../kernel/errors.ts';
+import { isUuid } from '../kernel/id.ts';
+import type { LogFilter, LogRow } from './log-store.ts';
+import type { Account } from './store.ts';
+
+/** Which lines of an account's log somebody wants to see, newest first. */
+export type LogQuery = Omit<ListQuery, 'filter'> & { filter: LogFilter };
+
+/** All that can be looked for: what can come of a webhook, `received` while nothing has, and `duplicate`. */
+export const LOG_OUTCOMES = [
+  ...(['received', 'applied', 'recorded', 'no_effect', 'stale', 'too_late', 'other_challenge'] as const),
+  ...(['unknown_session', 'unconfirmed', 'refused', 'erased', 'duplicate'] as const),
+] as const;
+
+const FIELDS = ['outcome', 'challenge_id', 'limit', 'cursor'];
+const SHOWN_NAME = 40;
+
+/** A query string to what it asks for, or a 400 that names the parameter; the command line has options instead. */
+export function parseLogQuery(
+  query: Record<string, unknown>,
+  label = (field: string): string => field,
+): LogQuery {
+  const unknown = Object.keys(query).find((name) => !FIELDS.includes(name));
+  if (unknown !== undefined)
+    throw invalid(`unknown field; use ${FIELDS.map(label).join(', ')}`, unknown.slice(0, SHOWN_NAME));
+  const { outcome, challenge_id, ...page } = query;
+  if (outcome !== undefined && !LOG_OUTCOMES.some((one) => one === outcome))
+    throw invalid(`${label('outcome')} must be one of ${LOG_OUTCOMES.join(', ')}`, label('outcome'));
+  if (challenge_id !== undefined && !(typeof challenge_id === 'string' && isUuid(challenge_id)))
+    throw invalid(`${label('challenge_id')} must be an id (a UUID)`, label('challenge_id'));
+  return { filter: { outcome, challenge_id } as LogFilter, ...parsePageQuery(page) };
+}
+
+/** A line of the log as programs and operators see it: nothing of what the webhook said. */
+export function presentInbound(row: LogRow) {
+  return {
+    webhook_id: row.id,
+    kind: row.kind,
+    outcome: row.outcome ?? 'received',
+    reason: row.reason,
+    received_at: row.received_at.toISOString(),
+    last_received_at: row.last_received_at.toISOString(),
+    copies: row.copies,
+    address: row.address,
+    challenge_id: row.challenge_id,
+    session_id: row.provider_session_id,
+    handled_at: row.handled_at?.toISOString() ?? null,
+    body_kept: row.body_sealed !== null,
+  };
+}
+
+/** An account without its secrets; `previous_until` is null unless settings before these are still taken. */
+export function presentAccount(
+  account: Account,
+  { publicUrl, chosen, now }: { publicUrl: string; chosen: string | null; now: Date },
+) {
+  const { id, provider, mode, allowed_ips, previous_until, created_at, updated_at } = account;
+  return {
+    account_id: id,
+    provider,
+    mode,
+    is_default: provider === chosen,
+    webhook_url: webhookUrlOf(publicUrl, account),
+    allowed_ips,
+    previous_until: previous_until && previous_until > now ? previous_until.toISOString() : null,
+    created_at: created_at.toISOString(),
+    updated_at: updated_at.toISOString(),
+  };
+}
+
+/** Where the account's webhooks come in. */
+export function webhookUrlOf(publicUrl: string, { provider, id }: Pick<Account, 'provider' | 'id'>): string {
+  return `${publicUrl}/webhooks/${provider}/${id}`;
+}

@@ -31,6 +31,9 @@ export type Created = {
   warnings?: string[];
 };
 
+const NOT_HTTPS =
+  'Live challenges need https: set PUBLIC_URL to the https address that people reach this server by';
+
 /** What the caller is told beside the answer, and the W3C trace its request belongs to. */
 export type About = { warnings?: string[]; traceparent?: string | null | undefined };
 
@@ -102,6 +105,7 @@ function prepare(
   const { expiryMinutes, callback_url, ...asked } = input;
   if (callback_url) checkCallbackUrl(callback_url, caller.mode, 'callback_url');
   if (input.return_url) checkReturnUrl(caller, input.return_url);
+  if (caller.mode === 'live' && !publicUrl.startsWith('https:')) throw new AppError('unavailable', NOT_HTTPS);
   const created_at = now();
   const id = newId();
   const token = newToken();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { expectRefusal } from '../support/refusal.ts';
-import { startServer } from '../support/server.ts';
+import { HTTPS, startServer } from '../support/server.ts';
 import type { Created, TestServer } from '../support/server.ts';
 
 const EMAIL = 'ada@example.com';
@@ -9,7 +9,7 @@ const NO_PROVIDER = 'no identity provider is set up for live mode, so nobody can
 let server: TestServer;
 let liveKey: string;
 beforeAll(async () => {
-  server = await startServer({ role: 'api', env: { OUTBOUND_ALLOWED_CIDRS: '10.20.0.0/16' } });
+  server = await startServer({ role: 'api', env: { ...HTTPS, OUTBOUND_ALLOWED_CIDRS: '10.20.0.0/16' } });
   liveKey = (await server.integration({ mode: 'live' })).apiKey;
 });
 afterAll(() => server.close());

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { settle } from '../support/deliveries.ts';
 import { expectRefusal } from '../support/refusal.ts';
-import { startServer } from '../support/server.ts';
+import { HTTPS, startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
 
 const NOBODY = '00000000-0000-4000-8000-000000000000';
@@ -11,7 +11,7 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 let server: TestServer;
 let key: string;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ env: HTTPS });
   key = (await server.integration({ rights: RIGHTS })).apiKey;
 });
 afterAll(() => server.close());

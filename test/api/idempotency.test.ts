@@ -6,7 +6,7 @@ import { newApiKey } from '../../src/tenants/keys.ts';
 import { insertKey, setDefaultExpiry } from '../../src/tenants/store.ts';
 import { expectRefusal } from '../support/refusal.ts';
 import { countRows } from '../support/rows.ts';
-import { startServer } from '../support/server.ts';
+import { HTTPS, startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
 
 const EMAIL = 'ada@example.com';
@@ -18,7 +18,7 @@ const REUSED = {
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startServer({ role: 'api' });
+  server = await startServer({ role: 'api', env: HTTPS });
 });
 afterAll(() => server.close());
 

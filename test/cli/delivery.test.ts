@@ -3,7 +3,7 @@ import { runCli } from '../support/cli.ts';
 import { openSinks } from '../support/deliveries.ts';
 import { auditOf, createDesk, NOBODY } from '../support/desk.ts';
 import { readAllRows } from '../support/rows.ts';
-import { startServer } from '../support/server.ts';
+import { HTTPS, startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -92,7 +92,7 @@ describe('without a worker', () => {
   let quietDesk: ReturnType<typeof createDesk>;
   const ask = (...args: string[]) => runCli(args, quiet.settings);
   beforeAll(async () => {
-    quiet = await startServer({ role: 'api' });
+    quiet = await startServer({ role: 'api', env: HTTPS });
     quietDesk = createDesk(quiet);
   });
   afterAll(() => quiet.close());

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { runCli } from '../support/cli.ts';
 import { settle } from '../support/deliveries.ts';
-import { startServer } from '../support/server.ts';
+import { HTTPS, startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
 
 const NOBODY = '00000000-0000-4000-8000-000000000000';
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ env: HTTPS });
 });
 afterAll(() => server.close());
 

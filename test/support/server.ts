@@ -15,6 +15,9 @@ export type Backend = 'postgres' | 'redis';
 export const BACKENDS: readonly Backend[] = ['postgres', 'redis'];
 type Options = { backend?: Backend; role?: Role; env?: Record<string, string> };
 
+/** What live mode asks for; the server itself still listens on loopback. */
+export const HTTPS = { PUBLIC_URL: 'https://verify.example.com' };
+
 /** Settings for a server on this database; callbacks may reach loopback, where the tests' receivers are. */
 export function testEnv(
   databaseUrl: string,

@@ -11,10 +11,12 @@ import { integrationCreate, integrationList } from './cli/integration.ts';
 import { keyRevoke, keyRotate } from './cli/key.ts';
 import { migrateCommand } from './cli/migrate.ts';
 import { providerCommands } from './cli/provider.ts';
+import { providerList } from './cli/provider-list.ts';
 import { serveCommand, settingsHelp } from './cli/serve.ts';
 import { secretList, secretRevoke } from './cli/secret-live.ts';
 import { secretRotate } from './cli/secret.ts';
 import { tenantCommands } from './cli/tenant.ts';
+import { webhookCommands } from './cli/webhook.ts';
 import { ConfigError, readConfig } from './config.ts';
 
 const commands: Command[] = [
@@ -31,6 +33,8 @@ const commands: Command[] = [
   secretRevoke,
   ...tenantCommands,
   ...providerCommands,
+  providerList,
+  ...webhookCommands,
   eraseCommand,
   ...deliveryCommands,
   ...endpointCommands,

@@ -2,7 +2,7 @@ import { parsePageQuery } from '../deliveries/input.ts';
 import type { ListQuery } from '../deliveries/input.ts';
 import { invalid } from '../kernel/errors.ts';
 import { isUuid } from '../kernel/id.ts';
-import type { LogFilter, LogRow } from './log-store.ts';
+import type { LogFilter, LogRow, PlacedRow } from './log-store.ts';
 import type { Account } from './store.ts';
 
 /** Which lines of an account's log somebody wants to see, newest first. */
@@ -48,6 +48,17 @@ export function presentInbound(row: LogRow) {
     session_id: row.provider_session_id,
     handled_at: row.handled_at?.toISOString() ?? null,
     body_kept: row.body_sealed !== null,
+  };
+}
+
+/** All that is known of a webhook, and whose it is. */
+export function presentPlaced(row: PlacedRow) {
+  return {
+    ...presentInbound(row),
+    ...{ account_id: row.provider_account_id, provider: row.provider, mode: row.mode },
+    attempt_id: row.provider_attempt_id,
+    tries: row.tries,
+    next_try_at: row.next_try_at?.toISOString() ?? null,
   };
 }
 

@@ -1,6 +1,5 @@
 import express from 'express';
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response, Router } from 'express';
-import helmet from 'helmet';
 import type { Config } from './config.ts';
 import { AppError } from './kernel/errors.ts';
 import type { ErrorCode } from './kernel/errors.ts';
@@ -8,6 +7,7 @@ import { newId } from './kernel/id.ts';
 import { isAway } from './kernel/unreachable.ts';
 import type { Log } from './kernel/log.ts';
 import { errorPage } from './web/error.tsx';
+import { security } from './web/security.ts';
 
 /** A router and where it hangs; `pages` answer errors in HTML. */
 export type Door = { path: string; router: Router; pages?: boolean };
@@ -69,28 +69,6 @@ function requestLog(log: Log): RequestHandler {
     });
     next();
   };
-}
-
-function security(https: boolean): RequestHandler {
-  return helmet({
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        styleSrc: ["'self'"],
-        imgSrc: ["'self'", 'data:'],
-        formAction: ["'self'"],
-        frameAncestors: ["'none'"],
-        baseUri: ["'none'"],
-      },
-    },
-    strictTransportSecurity: https,
-    frameguard: { action: 'deny' },
-    referrerPolicy: { policy: 'no-referrer' },
-    // For browsers and plug-ins that are gone, or implied by what is above.
-    ...{ dnsPrefetchControl: false, downloadOptions: false, originAgentCluster: false },
-    ...{ permittedCrossDomainPolicies: false, xssProtection: false },
-  });
 }
 
 const notFound: RequestHandler = (req) => {

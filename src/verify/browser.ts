@@ -1,8 +1,9 @@
-import type { Request, Response } from 'express';
+import type { CookieOptions, Request, Response } from 'express';
 import jwt from 'jsonwebtoken';
 import { newToken, safeEqual, sha256 } from '../kernel/crypto.ts';
 import { DISPUTE_WINDOW_MS } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
+import { isFramed } from './frame.ts';
 
 /** The result may be looked at, and disputed, long after the deadline; the person must not lose the browser's cookie before. */
 const AFTERGLOW_MS = DISPUTE_WINDOW_MS;
@@ -10,9 +11,11 @@ const AFTERGLOW_MS = DISPUTE_WINDOW_MS;
 /** Binds a challenge to the browser that pressed Start, by a signed cookie; the row keeps a hash of what is in it. */
 export type Browsers = {
   /** Sets the cookie and returns the hash to store. */
-  bind(res: Response, challenge: Challenge): string;
-  /** Whether this browser was the last one to press Start. */
-  isBound(req: Request, challenge: Challenge): boolean;
+  bind(req: Request, res: Response, challenge: Challenge): string;
+  /** The browser that pressed Start last, if it is this one, and whether it did so in a frame. */
+  find(req: Request, challenge: Challenge): { framed: boolean } | undefined;
+  /** Whether this is the first time; remembered by the browser alone. */
+  isFirst(req: Request, res: Response, challenge: Challenge): boolean;
 };
 
 /** `key` signs the cookies (HS256). */
@@ -25,45 +28,65 @@ export function createBrowsers({
   secure: boolean;
   now: () => Date;
 }): Browsers {
+  const cookieFor = (req: Request, challenge: Challenge): CookieOptions & { maxAge: number } => ({
+    httpOnly: true,
+    path: `/challenge/${challenge.id}`,
+    maxAge: challenge.expires_at.getTime() + AFTERGLOW_MS - now().getTime(),
+    secure,
+    // In a frame of another site any other cookie would not come back. Partitioned: only under the site it was set under.
+    ...(secure && isFramed(req)
+      ? { sameSite: 'none', partitioned: true }
+      : // The provider's page brings the browser back by a link of its own.
+        { sameSite: 'lax' }),
+  });
   return {
-    bind(res, challenge) {
+    bind(req, res, challenge) {
       const nonce = newToken();
-      const maxAge = challenge.expires_at.getTime() + AFTERGLOW_MS - now().getTime();
-      const token = jwt.sign({ sub: challenge.id, nonce }, key, { expiresIn: Math.ceil(maxAge / 1_000) });
-      // Lax: the provider's page brings the browser back by a link of its own.
-      res.cookie(cookieName(challenge), token, {
-        ...{ httpOnly: true, sameSite: 'lax', secure, maxAge },
-        path: `/challenge/${challenge.id}`,
-      });
+      const options = cookieFor(req, challenge);
+      const claims = { sub: challenge.id, nonce, framed: isFramed(req) };
+      const token = jwt.sign(claims, key, { expiresIn: Math.ceil(options.maxAge / 1_000) });
+      res.cookie(nameOf(challenge), token, options);
       return sha256(nonce);
     },
-    isBound(req, challenge) {
-      const nonce = readNonce(cookieOf(req, cookieName(challenge)), key, challenge.id);
-      return (
-        nonce !== undefined &&
-        challenge.browser_hash !== null &&
-        safeEqual(sha256(nonce), challenge.browser_hash)
-      );
+    find(req, challenge) {
+      const { browser_hash } = challenge;
+      if (browser_hash === null) return undefined;
+      return cookiesOf(req, nameOf(challenge))
+        .map((token) => readClaims(token, key, challenge.id))
+        .find((claims) => claims !== undefined && safeEqual(sha256(claims.nonce), browser_hash));
+    },
+    isFirst(req, res, challenge) {
+      const name = `${nameOf(challenge)}_seen`;
+      const first = cookiesOf(req, name).length === 0;
+      if (first) res.cookie(name, '1', cookieFor(req, challenge));
+      return first;
     },
   };
 }
 
-function readNonce(token: string | undefined, key: string, challengeId: string): string | undefined {
-  if (token === undefined) return undefined;
+function readClaims(
+  token: string,
+  key: string,
+  challengeId: string,
+): { nonce: string; framed: boolean } | undefined {
   try {
     const payload = jwt.verify(token, key, { algorithms: ['HS256'], subject: challengeId });
-    return typeof payload === 'object' && typeof payload.nonce === 'string' ? payload.nonce : undefined;
+    if (typeof payload !== 'object' || typeof payload.nonce !== 'string') return undefined;
+    return { nonce: payload.nonce, framed: payload.framed === true };
   } catch {
     // Forged, foreign or too old: the same as none.
     return undefined;
   }
 }
 
-function cookieName(challenge: Challenge): string {
+function nameOf(challenge: Challenge): string {
   return `countersign_${challenge.id}`;
 }
 
-function cookieOf(req: Request, name: string): string | undefined {
+/** There may be two of a name: one of the frame, one of a tab. */
+function cookiesOf(req: Request, name: string): string[] {
   const cookies = (req.get('cookie') ?? '').split(/; */);
-  return cookies.find((cookie) => cookie.startsWith(`${name}=`))?.slice(name.length + 1);
+  return cookies
+    .filter((cookie) => cookie.startsWith(`${name}=`))
+    .map((cookie) => cookie.slice(name.length + 1));
 }

@@ -6,7 +6,7 @@ import { page } from '../web/layout.tsx';
 /** What the person is asked, before anything happens. */
 export function startPage(
   challenge: Challenge,
-  { token, label, now }: { token: string; label: string; now: Date },
+  { token, label, now, framed }: { token: string; label: string; now: Date; framed: boolean },
 ): string {
   return page(
     'Confirm that it is you',
@@ -23,7 +23,21 @@ export function startPage(
         If you did not expect this, close the page and tell your help desk. Nothing happens until you
         continue.
       </p>
+      {framed ? <OwnTab challenge={challenge} token={token} /> : null}
     </>,
+  );
+}
+
+/** Some browsers keep no cookies for a page inside another site. */
+function OwnTab({ challenge, token }: { challenge: Challenge; token: string }) {
+  const query = new URLSearchParams({ token }).toString();
+  return (
+    <p class="quiet">
+      Does it not work here?{' '}
+      <a href={`/challenge/start/${challenge.id}?${query}`} target="_blank" rel="noopener noreferrer">
+        Open it in a tab of its own
+      </a>
+    </p>
   );
 }
 
@@ -41,14 +55,14 @@ export function continuePage({ url, label }: { url: string; label: string }): st
   );
 }
 
-/** Test mode without a provider: the developer plays the person. */
+/** The sandbox: the developer plays the person. */
 export function sandboxPage(challenge: Challenge, now: Date): string {
   return page(
     'Sandbox',
     <>
       <TestBadge challenge={challenge} />
       <h1>What should the person do?</h1>
-      <p>No identity provider is set up for test mode, so you decide how this challenge ends.</p>
+      <p>This is test mode without an identity provider: you decide how this challenge ends.</p>
       <Facts challenge={challenge} now={now} />
       <Choice challenge={challenge} decision="approve" label="Approve" />
       <Choice challenge={challenge} decision="decline" label="Decline" className="secondary" />

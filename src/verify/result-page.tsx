@@ -4,20 +4,77 @@ import { INCIDENT_REPORTED } from '../challenges/settle.ts';
 import { page } from '../web/layout.tsx';
 import { requesterOf, TestBadge } from './pages.tsx';
 
-/** How it ended, or that it has not ended yet; `mayReport` offers to say afterwards that it was somebody else. */
-export function resultPage(challenge: Challenge, { mayReport = false } = {}): string {
-  const { title, text } = outcomeOf(challenge);
+type Ending = {
+  /** offers to say afterwards that it was somebody else */
+  mayReport?: boolean;
+  /** where the person goes back to, and whether that happens by itself */
+  returnTo?: string | undefined;
+  leaving?: boolean;
+};
+
+/** How it ended, or that it has not ended yet. */
+export function resultPage(
+  challenge: Challenge,
+  { mayReport = false, returnTo, leaving = false }: Ending = {},
+): string {
+  const { title, text } = outcomeOf(challenge, returnTo !== undefined);
   return page(
     title,
     <>
       <TestBadge challenge={challenge} />
       <h1>{title}</h1>
       <p role="status">{text}</p>
-      <p class="quiet">
-        Reference: <code>{challenge.id}</code>
-      </p>
+      {returnTo ? <Return url={returnTo} leaving={leaving} mayReport={mayReport} /> : null}
+      <Reference challenge={challenge} />
       {mayReport ? <ReportForm challenge={challenge} /> : null}
     </>,
+  );
+}
+
+/** No run is under way, and another may begin. */
+export function retryPage(challenge: Challenge, { left, label }: { left: number; label: string }): string {
+  const all = challenge.provider_attempts;
+  const tried = left < all;
+  const title = tried ? 'That did not work' : 'Not finished yet';
+  return page(
+    title,
+    <>
+      <TestBadge challenge={challenge} />
+      <h1>{title}</h1>
+      <p role="status">
+        {tried
+          ? `You can try again: ${left} of ${all} attempts left.`
+          : `Nothing has been checked so far. Go on when you are ready.`}
+      </p>
+      <form method="post" action={`/challenge/${challenge.id}/retry`}>
+        <button type="submit">{tried ? `Try again with ${label}` : `Continue with ${label}`}</button>
+      </form>
+      <Reference challenge={challenge} />
+    </>,
+  );
+}
+
+function Return({ url, leaving, mayReport }: { url: string; leaving: boolean; mayReport: boolean }) {
+  return (
+    <>
+      <p>
+        <a href={url} rel="noreferrer">{`Return to ${new URL(url).host}`}</a>
+      </p>
+      {leaving ? (
+        <p class="quiet">
+          You are taken there in a few seconds.
+          {mayReport ? ' If this was not you, come back to this page: it will then stay.' : ''}
+        </p>
+      ) : null}
+    </>
+  );
+}
+
+function Reference({ challenge }: { challenge: Challenge }) {
+  return (
+    <p class="quiet">
+      Reference: <code>{challenge.id}</code>
+    </p>
   );
 }
 
@@ -34,7 +91,7 @@ function ReportForm({ challenge }: { challenge: Challenge }) {
   );
 }
 
-function outcomeOf(challenge: Challenge): { title: string; text: string } {
+function outcomeOf(challenge: Challenge, goesOn: boolean): { title: string; text: string } {
   const requester = requesterOf(challenge);
   if (challenge.disputed) {
     return {
@@ -46,7 +103,7 @@ function outcomeOf(challenge: Challenge): { title: string; text: string } {
     case 'verified':
       return {
         title: 'Identity verified',
-        text: `Thank you. ${requester} has been told that it is you. You can close this page.`,
+        text: `Thank you. ${requester} has been told that it is you.${goesOn ? '' : ' You can close this page.'}`,
       };
     case 'expired':
       return {

@@ -1,6 +1,7 @@
 import { page } from './layout.tsx';
 
 const TITLES: { [status: number]: string } = {
+  403: 'This does not work here',
   404: 'This link does not work',
   410: 'This request has ended',
   503: 'Please try again in a moment',

@@ -21,6 +21,8 @@ export function createPerson(server: Pick<TestServer, 'url'>) {
       agent.post(`/challenge/${created.challenge_id}/sandbox`).type('form').send({ decision, comment }),
     /** Says on the result page, after the fact, that it was somebody else. */
     report: (created: Created) => agent.post(`/challenge/${created.challenge_id}/report`),
+    /** Asks for another attempt after one that did not work. */
+    retry: (created: Created) => agent.post(`/challenge/${created.challenge_id}/retry`),
     result: (created: Created) => agent.get(`/challenge/${created.challenge_id}/result`),
   };
 }

@@ -14,7 +14,8 @@ export function hostedPage(
   );
   return page(
     label,
-    `<p>This page plays the part of ${escape(label)}. No camera and no document: choose how it goes.</p>
+    `<p>This page plays the part of ${escape(label)}. No camera and no document: choose how it goes. Beside
+each way stands what the challenge becomes.</p>
 <form method="post">${buttons.join('\n')}</form>
 <dl><dt>Session</dt><dd>${escape(id)}</dd><dt>Challenge</dt><dd>${escape(challengeId ?? 'none')}</dd></dl>`,
   );
@@ -46,9 +47,9 @@ const STYLE = `
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --verified: #1a7f4b; --failed: #c0392b; --expired: #a06a00; }
 @media (prefers-color-scheme: dark) { :root { --verified: #4cc38a; --failed: #ff7b6b; --expired: #e0b050; } }
 body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; }
-main { max-width: 34rem; margin: 0 auto; padding: 2rem 1rem; }
+main { max-width: 54rem; margin: 0 auto; padding: 2rem 1rem; }
 h1 { font-size: 1.5rem; margin: 0 0 .5rem; }
-form { display: grid; gap: .5rem; margin: 1.5rem 0; }
+form { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); gap: .5rem; margin: 1.5rem 0; }
 button { display: flex; justify-content: space-between; align-items: center; gap: 1rem; padding: .75rem 1rem; font: inherit;
   color: inherit; text-align: left; cursor: pointer; background: var(--soft); border: 1px solid var(--line); border-radius: .5rem; }
 button:hover { border-color: currentColor; }

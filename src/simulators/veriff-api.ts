@@ -35,6 +35,8 @@ export function apiRoutes(
       (call) => createSession(call, sessions, origin(call)),
     ),
     'GET /v1/sessions/:id/decision': readBack(({ verification }) => ({ verification })),
+    'GET /v1/sessions/:id/attempts': readBack(({ attempts }) => ({ verifications: attempts })),
+    'GET /v1/sessions/:id/watchlist-screening': readBack(({ watchlist }) => ({ data: watchlist })),
   };
 }
 

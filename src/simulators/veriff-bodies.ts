@@ -2,13 +2,20 @@ import { randomUUID } from 'node:crypto';
 import type { SimulatedSession } from './simulator.ts';
 
 export type Json = { [field: string]: unknown };
-/** A session as Veriff keeps it; `verification` is what a read-back shows, null until there is a decision. */
+/** One round of handing in and deciding; a session has one after another. */
+export type Attempt = { id: string; status: string; createdTime: string; userDefinedData: Json[] };
+/** A session as Veriff keeps it; its API tells of `verification` (null: nothing decided), `attempts` and `watchlist`. */
 export type VeriffSession = SimulatedSession & {
   token: string;
   vendorData: string | null;
   callback: string | null;
+  /** the newest attempt's */
   attemptId: string;
+  /** newest first */
+  attempts: Attempt[];
   verification: Json | null;
+  watchlist: Json | null;
+  decisions: number;
 };
 
 /** Veriff's words for a decision with their codes, for an event with theirs. */
@@ -20,12 +27,12 @@ export const DECISIONS = {
   abandoned: 9104,
   review: 9121,
 } as const;
-export const EVENTS = { started: 7001, submitted: 7002 } as const;
+export const EVENTS = { started: 7001, submitted: 7002, waiting_complete: 7007 } as const;
 
 export type Decision = keyof typeof DECISIONS;
 export type Event = keyof typeof EVENTS;
 
-/** The person and the document that every decision carries: made up, and never to be seen outside its webhook. */
+/** The person and the document that bodies carry: made up, and never to be seen outside their webhook. */
 export const PERSONAL = ['QUENTINA', 'VEXLEY', '1990-02-03', 'X7741239Q', '203.0.113.77'] as const;
 
 /** A decision about the session's present attempt; `fields` replace those of `verification`. */
@@ -41,8 +48,8 @@ export function decisionBody(session: VeriffSession, status: Decision, fields: J
     reasonCode: status === 'declined' ? '102' : null,
     vendorData: session.vendorData,
     endUserId: null,
-    acceptanceTime: '2026-01-15T10:00:00.000000Z',
-    decisionTime: timeless ? null : timeNow(),
+    acceptanceTime: session.attempts.at(-1)?.createdTime,
+    decisionTime: timeless ? null : timeOf(session.decisions),
     comments: [],
     person: { firstName, lastName, dateOfBirth, idNumber: null, gender: null, nationality: null },
     document: { type: 'PASSPORT', number, country: 'EE', validFrom: null, validUntil: '2030-01-01' },
@@ -59,16 +66,8 @@ export function eventBody(
   action: Event,
   fields: Json = {},
 ): Json {
-  const known = {
-    id,
-    attemptId,
-    feature: 'selfid',
-    code: EVENTS[action],
-    action,
-    vendorData,
-    endUserId: null,
-  };
-  return { ...known, ...fields };
+  const code = EVENTS[action];
+  return { id, attemptId, feature: 'selfid', code, action, vendorData, endUserId: null, ...fields };
 }
 
 /** A session nobody has decided about yet. */
@@ -76,6 +75,7 @@ export function newSession(origin: string, asked: Json): VeriffSession {
   const token = `${randomUUID()}${randomUUID()}`.replaceAll('-', '');
   const { callback } = asked;
   const vendorData = typeof asked.vendorData === 'string' ? asked.vendorData : null;
+  const attempt = newAttempt();
   return {
     id: randomUUID(),
     token,
@@ -83,12 +83,20 @@ export function newSession(origin: string, asked: Json): VeriffSession {
     vendorData,
     challengeId: vendorData,
     callback: typeof callback === 'string' ? callback : null,
-    attemptId: randomUUID(),
+    attemptId: attempt.id,
+    attempts: [attempt],
     verification: null,
+    watchlist: null,
+    decisions: 0,
   };
 }
 
-/** Six fraction digits, as Veriff writes them. */
-function timeNow(): string {
-  return new Date().toISOString().replace('Z', '456Z');
+/** The round that begins with a session, or with the wish to hand in again. */
+export function newAttempt(): Attempt {
+  return { id: randomUUID(), status: 'created', createdTime: timeOf(0), userDefinedData: [] };
+}
+
+/** Now, with six fraction digits as Veriff writes them; a session's decisions differ in the last ones. */
+export function timeOf(decisions: number): string {
+  return new Date().toISOString().replace('Z', `${String(decisions % 1_000).padStart(3, '0')}Z`);
 }

@@ -8,8 +8,8 @@ import type { Message, SimulatedSession, Simulator, SimulatorOptions } from './s
 import { apiRoutes, unknownAddress } from './veriff-api.ts';
 import { authHeaders } from './veriff-auth.ts';
 import type { Credentials } from './veriff-auth.ts';
-import { decisionBody } from './veriff-bodies.ts';
-import type { Decision, Json, VeriffSession } from './veriff-bodies.ts';
+import type { Json, VeriffSession } from './veriff-bodies.ts';
+import { isOutcome, OUTCOMES, run } from './veriff-runs.ts';
 
 /**
  * Exactly 200 within five seconds counts as received (Veriff, webhook guide). Veriff then tries about hourly for a
@@ -20,15 +20,6 @@ const MANNER = {
   answerMs: 5_000,
   retryMs: [1_000, 5_000, 15_000, 30_000, 60_000],
 };
-
-const OUTCOMES = {
-  approved: 'verified',
-  declined: 'failed',
-  expired: 'expired',
-  abandoned: 'expired',
-  review: 'in-progress',
-  resubmission_requested: 'in-progress',
-} as const;
 
 /** Veriff, as far as Countersign needs it. */
 export async function startVeriff({
@@ -45,10 +36,8 @@ export async function startVeriff({
 
   const play = (chosen: SimulatedSession, outcome: string): Message[] => {
     const session = sessions.find(({ id }) => id === chosen.id);
-    if (!session || !Object.hasOwn(OUTCOMES, outcome)) throw new Error(`Veriff cannot play ${outcome}`);
-    const body = decisionBody(session, outcome as Decision);
-    session.verification = body.verification as Json;
-    return [messageOf(body, credentials)];
+    if (!session || !isOutcome(outcome)) throw new Error(`Veriff cannot play ${outcome}`);
+    return run(session, outcome).map((body) => messageOf(body, credentials));
   };
   const hosted =
     (answer: (session: VeriffSession, form: URLSearchParams) => ReturnType<Handler>): Handler =>
@@ -63,7 +52,7 @@ export async function startVeriff({
       'GET /v/:token': hosted((session) => hostedPage(look, session)),
       'POST /v/:token': hosted((session, form) => {
         const outcome = form.get('decision') ?? '';
-        if (!Object.hasOwn(OUTCOMES, outcome)) return html(400, 'No such decision');
+        if (!isOutcome(outcome)) return html(400, 'No such decision');
         // The browser goes back at once; the webhooks take their own time.
         void sender.send(play(session, outcome));
         return session.callback === null ? donePage(look) : redirect(session.callback);
@@ -89,8 +78,14 @@ export async function startVeriff({
 }
 
 /** A webhook with its headers, compact as it is signed. */
-export function messageOf(body: Json, credentials: Credentials): Message {
+function messageOf(body: Json, credentials: Credentials): Message & { name: string } {
   const text = JSON.stringify(body);
   const headers = { 'content-type': 'application/json', ...authHeaders(credentials, text) };
-  return { body: text, headers: () => headers };
+  return { name: nameOf(body), body: text, headers: () => headers };
+}
+
+function nameOf({ verification, action, checkType, eventType, type }: Json): string {
+  if (verification) return `decision ${String((verification as Json).status)}`;
+  if (checkType) return 'watchlist screening';
+  return typeof action === 'string' ? `event ${action}` : String(eventType ?? type);
 }

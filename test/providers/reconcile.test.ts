@@ -38,7 +38,7 @@ test('what lost webhooks would have said is fetched, and only what is conclusive
   const due = { next_check_at: new Date(Date.now() - 1_000) };
   await server.db.updateTable('verification_sessions').set(due).execute();
   await until(
-    () => veriff.requests.filter(({ method }) => method === 'GET').length === 7,
+    () => veriff.requests.filter(({ path }) => path.endsWith('/decision')).length === 7,
     'questions',
     LOOKS_AGAIN_MS,
   );

@@ -5,14 +5,15 @@ import type { Travel } from '../../src/simulators/simulator.ts';
 import { refusal } from '../../src/simulators/veriff-api.ts';
 import { authHeaders } from '../../src/simulators/veriff-auth.ts';
 import type { Credentials, HeaderNames } from '../../src/simulators/veriff-auth.ts';
-import { decisionBody, eventBody } from '../../src/simulators/veriff-bodies.ts';
+import { eventBody } from '../../src/simulators/veriff-bodies.ts';
 import type { Decision, Event, Json, VeriffSession } from '../../src/simulators/veriff-bodies.ts';
+import { decide } from '../../src/simulators/veriff-runs.ts';
 import { startVeriff as startSimulator } from '../../src/simulators/veriff.ts';
 
 /** How the stand-in acts; what is not said stays as usual. */
 export type Behaviour = Omit<Travel, 'lose'> & {
   lose: number | boolean;
-  /** under which names the webhooks of `send`, `decide` and `tell` and all answers are signed */
+  /** names under which answers and the webhooks of `send`, `decide` and `tell` are signed */
   names: HeaderNames;
   /** how its API answers: signed as ever, unsigned, signed with another secret, not at all, or with this status */
   answers: 'signed' | 'unsigned' | 'forged' | 'hang up' | number;
@@ -59,14 +60,6 @@ export async function startVeriff(chosen: Credentials = { apiKey: randomUUID(), 
       { body: bytes, headers: () => ({ 'content-type': 'application/json', ...signature }) },
     ]);
   };
-  const decide = (session: VeriffSession, word: Decision, fields: Json = {}): Promise<number[]> => {
-    const body = decisionBody(session, word, fields);
-    session.verification = body.verification as Json;
-    // The same session goes on, with a new attempt.
-    if (word === 'resubmission_requested') session.attemptId = randomUUID();
-    return send(body);
-  };
-
   const behave = (change: Partial<Behaviour> = {}): void => {
     behaviour = { ...USUAL, ...change };
     const { names: _n, answers: _a, answerAfterMs: _ms, beforeAnswer: _b, lose = 0, ...travel } = behaviour;
@@ -80,7 +73,8 @@ export async function startVeriff(chosen: Credentials = { apiKey: randomUUID(), 
     /** Acts as usual but for this, until it is told again. */
     behave,
     /** Concludes the session's attempt and tells of it by webhook; returns how each copy was answered. */
-    decide,
+    decide: (session: VeriffSession, word: Decision, fields: Json = {}) =>
+      send(decide(session, word, fields)),
     /** Tells by webhook how far the person is. */
     tell: (session: VeriffSession, action: Event, fields: Json = {}) =>
       send(eventBody(session, action, fields)),

@@ -1,0 +1,347 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { veriff as provider } from '../../src/providers/veriff.ts';
+import { authHeaders, sign } from '../../src/simulators/veriff-auth.ts';
+import { PERSONAL } from '../../src/simulators/veriff-bodies.ts';
+import { startVeriff } from '../../src/simulators/veriff.ts';
+import { startSink } from '../support/sink.ts';
+import { until } from '../support/until.ts';
+
+const CHALLENGE_ID = 'b3f1c2d4-0a1b-4c2d-9e3f-a1b2c3d4e5f6';
+const RETURN_URL = 'https://id.example/challenge/x/result';
+
+let veriff: Awaited<ReturnType<typeof startVeriff>>;
+let sink: Awaited<ReturnType<typeof startSink>>;
+const said: string[] = [];
+beforeEach(async () => {
+  said.length = 0;
+  [veriff, sink] = await Promise.all([startVeriff({ tell: (line) => said.push(line) }), startSink()]);
+  veriff.sendWebhooksTo(sink.url);
+});
+afterEach(async () => {
+  await veriff.close();
+  await sink.close();
+});
+
+const credentials = () => ({
+  apiKey: veriff.settings.api_key,
+  secret: veriff.settings.shared_secret,
+});
+
+async function api(method: string, path: string, signed: string, body?: string, as = credentials()) {
+  const answer = await fetch(`${veriff.url}/v1${path}`, {
+    method,
+    headers: authHeaders(as, signed),
+    ...(body === undefined ? {} : { body }),
+  });
+  const text = await answer.text();
+  return { status: answer.status, text, headers: answer.headers, json: JSON.parse(text) as Answer };
+}
+type Answer = { status: string; verification: { [field: string]: unknown } | null } & {
+  [field: string]: unknown;
+};
+
+async function open() {
+  const verification = { callback: RETURN_URL, vendorData: CHALLENGE_ID };
+  const body = JSON.stringify({ verification });
+  const created = await api('POST', '/sessions', body, body);
+  expect(created.status).toBe(201);
+  return { session: await veriff.sessionOf(CHALLENGE_ID), created };
+}
+
+/** What our own provider makes of the webhooks that arrived. */
+const received = () =>
+  sink.received.map(({ headers, body }) =>
+    provider.readWebhook(provider.openWebhook({ headers, body }, veriff.settings, new Date())),
+  );
+
+describe('the API', () => {
+  test('opens a session and tells of it, signed', async () => {
+    const { session, created } = await open();
+    expect(created.json).toMatchObject({
+      status: 'success',
+      verification: { id: session.id, url: session.url, vendorData: CHALLENGE_ID, status: 'created' },
+    });
+    expect(created.headers.get('x-hmac-signature')).toBe(sign(credentials().secret, created.text));
+    const decision = await api('GET', `/sessions/${session.id}/decision`, session.id);
+    expect(decision).toMatchObject({ status: 200, json: { status: 'success', verification: null } });
+    const attempts = await api('GET', `/sessions/${session.id}/attempts`, session.id);
+    expect(attempts.json.verifications).toMatchObject([{ id: session.attemptId, status: 'created' }]);
+  });
+
+  test('refuses another key, another secret, and a signature over anything else', async () => {
+    const { session } = await open();
+    const body = JSON.stringify({ verification: {} });
+    const { apiKey, secret } = credentials();
+    const path = `/sessions/${session.id}/decision`;
+    const answers = [
+      await api('POST', '/sessions', body, body, { apiKey: 'another', secret }),
+      await api('POST', '/sessions', body, body, { apiKey, secret: 'another' }),
+      await api('POST', '/sessions', `${body} `, body),
+      await api('POST', '/sessions', '', body),
+      await api('GET', path, path),
+      await api('GET', path, ''),
+      await api('GET', path, session.attemptId),
+    ];
+    for (const { status, json } of answers) {
+      expect(status).toBe(401);
+      expect(json.status).toBe('fail');
+    }
+    const bare = await fetch(`${veriff.url}/v1/sessions`, { method: 'POST', body });
+    expect(bare.status).toBe(401);
+    expect(veriff.sessions).toHaveLength(1);
+  });
+
+  test('knows no other sessions and no other addresses', async () => {
+    const id = CHALLENGE_ID;
+    expect((await api('GET', `/sessions/${id}/decision`, id)).status).toBe(404);
+    expect((await api('GET', '/sessions', '')).status).toBe(404);
+    expect((await fetch(`${veriff.url}/v/wrong`)).status).toBe(404);
+  });
+
+  test.each([
+    ['no verification', '{}'],
+    ['no JSON', 'verification'],
+    ['null', 'null'],
+    ['too long a vendorData', JSON.stringify({ verification: { vendorData: 'x'.repeat(1_001) } })],
+  ])('refuses a session of %s', async (_, body) => {
+    expect((await api('POST', '/sessions', body, body)).status).toBe(400);
+  });
+
+  test('goes on under the settings of an earlier run', async () => {
+    const again = await startVeriff({ settings: veriff.settings });
+    expect(again.settings).toEqual({ ...veriff.settings, base_url: again.url });
+    await again.close();
+  });
+});
+
+describe('each way a run can go', () => {
+  const word = (session: { id: string }) =>
+    api('GET', `/sessions/${session.id}/decision`, session.id).then(({ json }) => json.verification?.status);
+
+  test.each([
+    ['approved', ['started', 'submitted', 'approved'], 'approved'],
+    ['declined', ['started', 'submitted', 'declined'], 'declined'],
+    [
+      'resubmission_then_approved',
+      ['started', 'submitted', 'resubmission_requested', 'started', 'submitted', 'approved'],
+      'approved',
+    ],
+    ['review_then_declined', ['started', 'submitted', 'review', 'declined'], 'declined'],
+    ['expired', ['expired'], 'expired'],
+    ['abandoned', ['started', 'abandoned'], 'abandoned'],
+    ['started', ['started'], undefined],
+    ['full_auto_approved', ['started', 'submitted', 'approved'], undefined],
+    ['watchlist_hit', ['started', 'submitted', 'possible_match', 'approved'], 'approved'],
+  ] as const)('%s', async (outcome, words, decided) => {
+    const { session } = await open();
+    await veriff.send(veriff.play(session, outcome));
+    expect(received().map(({ report }) => report?.word)).toEqual(words);
+    expect(await word(session)).toBe(decided);
+  });
+
+  test('every one ends as it says, and our provider recognises all of it', async () => {
+    const kinds = new Set<string>();
+    for (const [outcome, becomes] of Object.entries(veriff.outcomes)) {
+      const { session } = await open();
+      sink.received.length = 0;
+      const sent = veriff.play(session, outcome);
+      expect(sink.received).toHaveLength(0);
+      await veriff.send(sent);
+      const webhooks = received();
+      expect(webhooks).toHaveLength(sent.length);
+      expect(new Set(webhooks.map(({ eventKey }) => eventKey)).size).toBe(sent.length);
+      const conclusion = webhooks.map(({ report }) => report?.decision).find(Boolean);
+      expect([outcome, conclusion?.to ?? 'in-progress']).toEqual([outcome, becomes]);
+      for (const { kind, sessionId, attemptId } of webhooks) {
+        kinds.add(kind);
+        if (kind === 'unknown') continue;
+        expect(session.attempts.map(({ id }) => id)).toContain(attemptId);
+        expect(sessionId).toBe(
+          outcome.endsWith('older_form') && kind.startsWith('watch') ? undefined : session.id,
+        );
+      }
+    }
+    expect([...kinds].sort()).toEqual([
+      ...['curp_registry', 'decision', 'event', 'full_auto', 'ine_curp_registry', 'ine_registry'],
+      ...['unknown', 'user_status', 'watchlist_screening'],
+    ]);
+  });
+
+  test('a resubmission is a new attempt of the same session', async () => {
+    const { session } = await open();
+    veriff.play(session, 'resubmission_then_approved');
+    const { json } = await api('GET', `/sessions/${session.id}/attempts`, session.id);
+    expect(json.verifications).toMatchObject([
+      { id: session.attemptId, status: 'approved' },
+      { status: 'resubmission_requested' },
+    ]);
+    expect(session.verification).toMatchObject({ attemptId: session.attemptId, status: 'approved' });
+  });
+
+  test('decisions of one run have times in their order', async () => {
+    const { session } = await open();
+    await veriff.send(veriff.play(session, 'review_then_approved'));
+    const [review = '', approved = ''] = received().flatMap(({ report }) => report?.decidedAt ?? []);
+    expect(review < approved).toBe(true);
+  });
+
+  test('a watchlist hit can be read back', async () => {
+    const { session } = await open();
+    const read = async () =>
+      (await api('GET', `/sessions/${session.id}/watchlist-screening`, session.id)).json.data;
+    expect(await read()).toBeNull();
+    veriff.play(session, 'watchlist_hit');
+    expect(await read()).toMatchObject({
+      sessionId: session.id,
+      matchStatus: 'possible_match',
+      totalHits: 1,
+    });
+  });
+
+  test('bodies carry a made-up person, as real ones do', async () => {
+    const { session } = await open();
+    for (const outcome of ['approved', 'full_auto_approved', 'watchlist_hit', 'registries']) {
+      const bodies = veriff.play(session, outcome).map(({ body }) => body.toString());
+      expect(PERSONAL.some((value) => bodies.join('').includes(value))).toBe(true);
+    }
+  });
+
+  test('there is no other', async () => {
+    const { session } = await open();
+    expect(() => veriff.play(session, 'toString')).toThrow('Veriff cannot play toString');
+    expect(() => veriff.play({ ...session, id: 'another' }, 'approved')).toThrow('cannot play');
+  });
+});
+
+describe('the hosted page', () => {
+  const press = (url: string, decision: string) =>
+    fetch(url, { method: 'POST', body: new URLSearchParams({ decision }), redirect: 'manual' });
+
+  test('has a button for each way, sends the webhooks and leads the browser back', async () => {
+    const { session } = await open();
+    const text = await (await fetch(session.url)).text();
+    for (const outcome of Object.keys(veriff.outcomes)) expect(text).toContain(`value="${outcome}"`);
+    const back = await press(session.url, 'declined');
+    expect([back.status, back.headers.get('location')]).toEqual([303, RETURN_URL]);
+    await until(() => sink.received.length === 3, 'three webhooks');
+    expect(received().at(-1)?.report?.decision).toEqual({ to: 'failed', reason: 'declined' });
+    expect(said).toContain('webhook decision declined → 200');
+    expect(said).toContain('POST /v1/sessions → 201');
+  });
+
+  test('stays where it was told of no address to go back to', async () => {
+    const body = JSON.stringify({ verification: {} });
+    await api('POST', '/sessions', body, body);
+    const answer = await press(veriff.sessions.at(-1)?.url ?? '', 'approved');
+    expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('Thank you')]);
+  });
+
+  test('refuses a way that is none', async () => {
+    const { session } = await open();
+    for (const decision of ['', 'maybe', 'constructor'])
+      expect((await press(session.url, decision)).status).toBe(400);
+    expect(veriff.deliveries).toHaveLength(0);
+  });
+});
+
+describe('webhooks on their way', () => {
+  const words = () => received().map(({ report }) => report?.word);
+
+  test.each([201, 204, 302, 401, 500])(
+    'a webhook answered %i is sent again until it is answered 200',
+    async (status) => {
+      const { session } = await open();
+      veriff.behave({ retryMs: [10, 20] });
+      sink.answerWith((response, _, count) => response.writeHead(count < 3 ? status : 200).end());
+      expect(await veriff.send(veriff.play(session, 'started'))).toEqual([200]);
+      expect(veriff.deliveries).toMatchObject([{ status: 200, tries: 3 }]);
+      expect(new Set(sink.received.map(({ body }) => body.toString())).size).toBe(1);
+    },
+  );
+
+  test('after the last try it is given up, and one that is not heard counts as none', async () => {
+    const { session } = await open();
+    veriff.behave({ tries: 3, retryMs: [10] });
+    sink.answerWith((response) => response.destroy());
+    expect(await veriff.send(veriff.play(session, 'started'))).toEqual([0]);
+    expect(sink.received).toHaveLength(3);
+    expect(veriff.deliveries).toMatchObject([{ status: 0, tries: 3 }]);
+  });
+
+  test('what has to be tried again does not hold up the next one', async () => {
+    const { session } = await open();
+    veriff.behave({ tries: 1_000, retryMs: [25] });
+    sink.answerWith((response) => response.writeHead(words().includes('approved') ? 200 : 500).end());
+    expect(await veriff.send(veriff.play(session, 'approved'))).toEqual([200, 200, 200]);
+    expect(words().slice(0, 3)).not.toEqual(['started', 'started', 'started']);
+  });
+
+  test('by itself it tries again after a failure', async () => {
+    const { session } = await open();
+    sink.answerWith((response, _, count) => response.writeHead(count === 1 ? 503 : 200).end());
+    expect(await veriff.send(veriff.play(session, 'started'))).toEqual([200]);
+    expect(veriff.deliveries).toMatchObject([{ tries: 2 }]);
+  });
+
+  test('lost ones never arrive, but the API tells what they would have told', async () => {
+    const { session } = await open();
+    veriff.behave({ lose: 1 });
+    expect(await veriff.send(veriff.play(session, 'approved'))).toEqual([]);
+    expect(sink.received).toHaveLength(0);
+    const { json } = await api('GET', `/sessions/${session.id}/decision`, session.id);
+    expect(json.verification).toMatchObject({ status: 'approved' });
+    expect(said).toContain('webhook decision approved is lost on its way');
+  });
+
+  test('a share of them can be lost', async () => {
+    const { session } = await open();
+    veriff.behave({ lose: 0.5 });
+    const sent = Array.from({ length: 40 }, () => veriff.play(session, 'submitted')).flat();
+    const arrived = await veriff.send(sent);
+    // Of 80, all or none would be lost once in 2 to the 79.
+    expect(arrived.length).toBeGreaterThan(0);
+    expect(arrived.length).toBeLessThan(sent.length);
+  });
+
+  test('reversed, the last one comes first', async () => {
+    const { session } = await open();
+    veriff.behave({ reversed: true });
+    await veriff.send(veriff.play(session, 'approved'));
+    expect(words()).toEqual(['approved', 'submitted', 'started']);
+    veriff.behave();
+    await veriff.send(veriff.play(session, 'approved'));
+    expect(words().slice(3)).toEqual(['started', 'submitted', 'approved']);
+  });
+
+  test('copies go out at the same time', async () => {
+    const { session } = await open();
+    veriff.behave({ copies: 5 });
+    const held: (() => void)[] = [];
+    sink.answerWith((response) => held.push(() => response.end()));
+    const sent = veriff.send(veriff.play(session, 'started'));
+    await until(() => held.length === 5, 'five copies at once');
+    for (const answer of held) answer();
+    expect(await sent).toEqual([200, 200, 200, 200, 200]);
+    expect(veriff.deliveries).toHaveLength(5);
+  });
+
+  test('late, they wait first', async () => {
+    const { session } = await open();
+    veriff.behave({ delayMs: 200 });
+    const sent = veriff.send(veriff.play(session, 'started'));
+    await sleep(50);
+    expect(sink.received).toHaveLength(0);
+    expect(await sent).toEqual([200]);
+  });
+
+  test('closing waits for one under way and gives up one that waits to be tried again', async () => {
+    const { session } = await open();
+    veriff.behave({ retryMs: [3_600_000] });
+    sink.answerWith((response) => void setTimeout(() => response.writeHead(500).end(), 100));
+    const sent = veriff.send(veriff.play(session, 'started'));
+    await veriff.close();
+    expect(await sent).toEqual([500]);
+    await expect(fetch(session.url)).rejects.toThrow('fetch failed');
+  });
+});

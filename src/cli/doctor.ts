@@ -4,7 +4,7 @@ import { pendingMigrations } from '../db/migrate.ts';
 import { openStore } from '../db/open.ts';
 import type { Store } from '../db/open.ts';
 import { summarizeBacklog } from '../deliveries/backlog-store.ts';
-import { openAccount } from '../providers/account.ts';
+import { acceptedSettings, openAccount } from '../providers/account.ts';
 import { listAccounts } from '../providers/store.ts';
 import { checkRedis } from '../queue.ts';
 import { checkCallbackSecrets } from '../tenants/seals.ts';
@@ -41,7 +41,7 @@ function checkPublicUrl({ publicUrl }: Config): Check {
   return {
     name,
     state: 'warn',
-    detail: `${publicUrl}: fine for trying out; people and providers need https, set PUBLIC_URL`,
+    detail: `${publicUrl}: fine for trying out; live mode and providers need https, set PUBLIC_URL`,
   };
 }
 
@@ -109,7 +109,7 @@ async function checkSeals(store: Store): Promise<Check> {
   const { db, sealer } = store;
   const secrets = await checkCallbackSecrets(store, new Date(), SECRETS_CHECKED);
   const accounts = await listAccounts(db);
-  for (const account of accounts) openAccount(sealer, account);
+  for (const account of accounts) acceptedSettings(sealer, openAccount(sealer, account), new Date());
   return {
     name: 'encryption',
     state: 'ok',

@@ -59,9 +59,9 @@ export const berbix: Provider = {
     `Let three webhooks at Berbix have this target URL (${WEBHOOKS_PAGE}):`,
     `  ${webhookUrl}`,
     'Each has a hook secret of its own, which Countersign needs to know:',
-    '  Verification finished: finished_secret',
-    `  Verification status changed: status_secret${status_secret ? '' : ' (not entered: manual reviews are noticed late)'}`,
-    `  Verification progress (beta): progress_secret${progress_secret ? '' : ' (not entered: no progress is shown)'}`,
+    '  Verification finished: --finished-secret',
+    `  Verification status changed: --status-secret${status_secret ? '' : ' (not entered: manual reviews are noticed late)'}`,
+    `  Verification progress (beta): --progress-secret${progress_secret ? '' : ' (not entered: no progress is shown)'}`,
   ],
 
   async startSession({ challengeId, returnUrl }, settings, http) {

@@ -209,9 +209,9 @@ describe('settings', () => {
     const lines = berbix.setUp('https://id.example/webhooks/berbix/1', right).join('\n');
     for (const word of [
       'https://id.example/webhooks/berbix/1',
-      'Verification finished: finished_secret',
-      'Verification status changed: status_secret (not entered',
-      'Verification progress (beta): progress_secret (not entered',
+      'Verification finished: --finished-secret',
+      'Verification status changed: --status-secret (not entered',
+      'Verification progress (beta): --progress-secret (not entered',
     ]) {
       expect(lines).toContain(word);
     }

@@ -24,20 +24,17 @@ const CONCLUSIVE: { [status: string]: Report['decision'] } = {
 
 type Found = { sessionId: string; report: Report };
 
-/** What an identity says now; undefined if Passbase does not know it. */
+/** What an identity says now; undefined if Passbase does not know it, or the person has not handed it in. */
 export async function fetchReport(id: string, settings: Settings, http: Http): Promise<Report | undefined> {
   if (uuidOf(id) === undefined) return undefined;
   const identity = await get(`/identities/${id}`, MAX_IDENTITY_BYTES, settings, http);
   if (!identity) return undefined;
   if (uuidOf(identity.id) !== uuidOf(id))
     throw new AppError('unavailable', 'Passbase answered about another identity');
-  return reportOf(identity);
+  return isHandedIn(identity) ? reportOf(identity) : undefined;
 }
 
-/**
- * Looks through all identities for those that name one of these challenges, the one created first coming first. One
- * that the person has not handed in does not count: it would take the place of the one that they do hand in.
- */
+/** Looks through all identities for those that name one of these challenges; the one created first comes first. */
 export async function findIdentities(
   challengeIds: ReadonlySet<string>,
   since: Date,
@@ -53,7 +50,7 @@ export async function findIdentities(
     cursor = next;
   }
   return found
-    .filter(({ status }) => status !== 'created')
+    .filter(isHandedIn)
     .sort((a, b) => createdOf(a) - createdOf(b))
     .flatMap((identity) => {
       const sessionId = uuidOf(identity.id);
@@ -64,6 +61,11 @@ export async function findIdentities(
 /** A UUID in the one form in which it is kept here; undefined for anything else. */
 export function uuidOf(value: unknown): string | undefined {
   return typeof value === 'string' && isUuid(value) ? value.toLowerCase() : undefined;
+}
+
+/** Opening a link is enough to create an identity; one left at that must not take the place of the one handed in. */
+function isHandedIn({ status }: Json): boolean {
+  return status !== 'created';
 }
 
 /** Takes over status, time and challenge; of all that Passbase found only whether the watchlist is clean. */

@@ -79,11 +79,9 @@ describe('opening a link', () => {
     const page = await browser().get(pathOf(session.url)).expect(200);
     for (const outcome of Object.keys(simulator.outcomes)) expect(page.text).toContain(`value="${outcome}"`);
     expect(page.text).toContain(challengeId);
-    expect(await fetchReport(session.id)).toMatchObject({
-      word: 'created',
-      decision: undefined,
-      challengeId,
-    });
+    expect(await fetchReport(session.id)).toBeUndefined();
+    simulator.play(session, 'pending');
+    expect(await fetchReport(session.id)).toMatchObject({ word: 'pending', challengeId });
   });
 
   test('again begins another: a link may be used and handed on', async () => {
@@ -100,7 +98,8 @@ describe('opening a link', () => {
       .expect(303);
     const [one, other] = simulator.sessions.slice(-2);
     expect([one?.challengeId, other?.challengeId]).toEqual([null, null]);
-    expect(await fetchReport(one?.id ?? '')).toMatchObject({ challengeId: null });
+    simulator.play(one!, 'approved');
+    expect(await fetchReport(one?.id ?? '')).toMatchObject({ word: 'approved', challengeId: null });
   });
 
   describe('is refused', () => {

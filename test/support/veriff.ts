@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call, Reply } from '../../src/simulators/server.ts';
-import type { Travel } from '../../src/simulators/simulator.ts';
+import type { Message, Travel } from '../../src/simulators/simulator.ts';
 import { refusal } from '../../src/simulators/veriff-api.ts';
 import { authHeaders } from '../../src/simulators/veriff-auth.ts';
 import type { Credentials, HeaderNames } from '../../src/simulators/veriff-auth.ts';
@@ -53,7 +53,11 @@ export async function startVeriff(chosen: Credentials = { apiKey: randomUUID(), 
     lastWord,
   });
 
-  const send = (body: Json | string | Buffer, how: Partial<Credentials> = {}): Promise<number[]> => {
+  const send = (
+    body: Json | string | Buffer | readonly Message[],
+    how: Partial<Credentials> = {},
+  ): Promise<number[]> => {
+    if (isMessages(body)) return veriff.send(body);
     const bytes = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
     const signature = authHeaders({ ...chosen, ...how }, bytes, behaviour.names);
     return veriff.send([
@@ -78,9 +82,13 @@ export async function startVeriff(chosen: Credentials = { apiKey: randomUUID(), 
     /** Tells by webhook how far the person is. */
     tell: (session: VeriffSession, action: Event, fields: Json = {}) =>
       send(eventBody(session, action, fields)),
-    /** Sends any body as a signed webhook; JSON goes compact, text and bytes as they are. */
+    /** Sends messages, or any body as a signed webhook: JSON goes compact, text and bytes as they are. */
     send,
   };
 }
 
 export type Veriff = Awaited<ReturnType<typeof startVeriff>>;
+
+function isMessages(body: unknown): body is readonly Message[] {
+  return Array.isArray(body);
+}

@@ -18,10 +18,10 @@ export async function startBerbix(options: SimulatorOptions = {}) {
   const berbix = await start({
     ...options,
     now: () => new Date(Date.now() + aheadMs),
-    lastWord: ({ method, path }, reply) => {
-      const answer = (path.startsWith('/v0/') && wrong?.(`${method} ${path}`, reply)) || reply;
+    lastWord: async ({ method, path }, reply) => {
+      const answer = (path.startsWith('/v0/') && (await wrong?.(`${method} ${path}`, reply))) || reply;
       requests.push({ method, path, status: answer === 'hang up' ? 0 : answer.status });
-      return Promise.resolve(answer);
+      return answer;
     },
   });
   const behave = (change: Partial<Travel> = {}) => berbix.behave({ retryMs: RETRY_MS, ...change });
@@ -82,6 +82,7 @@ export async function toldBy(promise: Promise<unknown>): Promise<string> {
 }
 
 /** What is answered instead; undefined for what it is. */
-type Wrong = (route: string, reply: Reply) => Reply | 'hang up' | undefined;
+type Wrong = (route: string, reply: Reply) => Instead | Promise<Instead>;
+type Instead = Reply | 'hang up' | undefined;
 
 export type Berbix = Awaited<ReturnType<typeof startBerbix>>;

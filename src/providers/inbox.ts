@@ -16,7 +16,8 @@ import { applyReport, auditOtherSession } from './report.ts';
 import type { Outcome } from './report.ts';
 import type { InboxRow } from './inbox-store.ts';
 import { lockWebhook, markHandled, parkWebhook, takeUnhandled } from './inbox-store.ts';
-import { bindSession, findSessionIdOfAttempt, findSessionOf, lockSession } from './sessions-store.ts';
+import { findSessionIdOfAttempt, findSessionOf } from './sessions-store.ts';
+import { takeSession } from './sessions.ts';
 import type { Session } from './sessions-store.ts';
 import { sealContext } from './store.ts';
 
@@ -136,19 +137,16 @@ async function apply(
   return finish(tx, deps, row, applied, session.provider_session_id);
 }
 
-/** By its own name, by an attempt seen before, or, where the provider names sessions late, by the challenge it echoes. */
+/** By its own name, or by an attempt that was seen in it before. */
 async function findSession(
   tx: Db,
-  { account, provider }: OpenAccount,
+  opened: OpenAccount,
   row: InboxRow,
-  { challengeId }: Report,
+  report: Report,
 ): Promise<Session | undefined> {
   const { provider_session_id: named, provider_attempt_id: attemptId } = row;
-  const sessionId = named ?? (attemptId && (await findSessionIdOfAttempt(tx, account.id, attemptId)));
-  if (!sessionId) return undefined;
-  const session = await lockSession(tx, account.id, sessionId);
-  if (session || !provider.findSessions || !isUuid(challengeId ?? '')) return session;
-  return bindSession(tx, account.id, challengeId!, sessionId);
+  const sessionId = named ?? (attemptId && (await findSessionIdOfAttempt(tx, opened.account.id, attemptId)));
+  return sessionId ? takeSession(tx, opened, sessionId, report) : undefined;
 }
 
 /** Tries again later; after the last wait it is set aside. */

@@ -4,8 +4,9 @@ import type { OpenAccount } from './account.ts';
 import type { InboxDeps } from './inbox.ts';
 import type { Report } from './provider.ts';
 import { applyReport } from './report.ts';
-import { bindSession, lockSession, takeSessionsToCheck } from './sessions-store.ts';
+import { takeSessionsToCheck } from './sessions-store.ts';
 import type { Session } from './sessions-store.ts';
+import { takeSession } from './sessions.ts';
 import { sealContext } from './store.ts';
 
 const BATCH = 20;
@@ -66,19 +67,13 @@ async function findNameless(deps: InboxDeps, accountId: string, wanted: readonly
 
 async function apply(
   { db, now, wake }: InboxDeps,
-  { account, provider }: OpenAccount,
+  opened: OpenAccount,
   sessionId: string,
   report: Report,
 ): Promise<void> {
   const applied = await db.transaction().execute(async (tx) => {
-    const named = await lockSession(tx, account.id, sessionId);
-    const { challengeId } = report;
-    const session =
-      named ??
-      (provider.findSessions && challengeId !== null
-        ? await bindSession(tx, account.id, challengeId, sessionId)
-        : undefined);
-    return session && applyReport(tx, session, report, account.provider, now());
+    const session = await takeSession(tx, opened, sessionId, report);
+    return session && applyReport(tx, session, report, opened.account.provider, now());
   });
   if (applied?.ended) wake(endpointsOf([applied.ended]));
 }

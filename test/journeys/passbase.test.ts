@@ -79,6 +79,18 @@ describe.each(BACKENDS)('a challenge that Passbase decides, queue on %s', (backe
     },
   );
 
+  test('both webhooks of one identity at the same moment are both of its session', async () => {
+    for (let n = 0; n < 8; n += 1) {
+      const { id, identity } = await story.begin();
+      const messages = story.passbase.play(identity, 'approved');
+      await Promise.all(messages.map((message) => story.passbase.send([message])));
+      await story.reaches(id, 'verified');
+      const outcomes = await story.outcomes(identity);
+      expect(outcomes).toContain('applied');
+      expect(outcomes).not.toContain('other_challenge');
+    }
+  });
+
   test('a run that somebody has to look at stays in progress until they have', async () => {
     const { id, identity } = await story.begin();
     await story.play(identity, 'pending');

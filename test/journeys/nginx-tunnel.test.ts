@@ -79,16 +79,17 @@ describe('the hostname for webhooks behind a Cloudflare tunnel', () => {
       body,
     });
 
-  test('takes a signed webhook byte for byte, and says in a browser where it leads', async () => {
+  test('takes a signed webhook byte for byte, with the address of its sender, and says in a browser where it leads', async () => {
     const body = Buffer.from('{"comes":"through the tunnel – ✓"}');
     expect((await post(body)).status).toBe(200);
     const row = await server.db
       .selectFrom('inbox')
-      .select(['id', 'body_sealed'])
+      .select(['id', 'address', 'body_sealed'])
       .where('body_sealed', 'is not', null)
       .executeTakeFirstOrThrow();
     const text = server.sealer.unseal(row.body_sealed ?? '', sealContext.body(row.id));
     expect(text).toBe(body.toString());
+    expect(row.address).toBe('34.254.42.181');
     const answer = await nginx.request(`${WEBHOOKS}/`);
     expect(answer.text).toBe('Countersign endpoint for Veriff webhooks\n');
   });

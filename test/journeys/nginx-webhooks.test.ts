@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { findProvider } from '../../src/providers/index.ts';
 import { sealContext } from '../../src/providers/store.ts';
 import { API_KEY, approved, declined, SECRET, vendorSample } from '../fixtures/veriff/vectors.ts';
 import { startNginx } from '../support/nginx.ts';
@@ -122,4 +124,54 @@ describe('the dedicated hostname', () => {
       await allowing.close();
     }
   });
+});
+
+describe('the allow-list of an account', () => {
+  const ALLOWED = '127.0.0.4';
+  const setList = (allowed_ips: string[]) =>
+    server.db.updateTable('provider_accounts').set({ allowed_ips }).where('id', '=', account).execute();
+  beforeAll(() => setList(['34.254.42.181', `${ALLOWED}/31`]));
+  afterAll(() => setList([]));
+
+  test('lets a right address through nginx, and it is written down', async () => {
+    const body = Buffer.from('{"comes":"from an allowed address"}');
+    expect((await post(body, { from: ALLOWED })).status).toBe(200);
+    expect(await keptBodies()).toContain(body.toString());
+    const rows = await server.db
+      .selectFrom('inbox')
+      .select('address')
+      .orderBy('id', 'desc')
+      .limit(1)
+      .execute();
+    expect(rows).toEqual([{ address: ALLOWED }]);
+  });
+
+  test('refuses any other with 403 and no effect, whatever address its headers claim', async () => {
+    const body = Buffer.from('{"comes":"from elsewhere"}');
+    const claims = { 'x-forwarded-for': ALLOWED, 'x-real-ip': ALLOWED, 'cf-connecting-ip': ALLOWED };
+    const answer = await post(body, { headers: claims, from: '127.0.0.9' });
+    expect(answer.status).toBe(403);
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'forbidden' });
+    expect(await keptBodies()).not.toContain(body.toString());
+    const refused = await server.db
+      .selectFrom('inbox')
+      .select(['address', 'body_sealed'])
+      .where('reason', '=', 'address')
+      .execute();
+    expect(refused).toEqual([{ address: '127.0.0.9', body_sealed: null }]);
+  });
+
+  test('leaves the look in a browser to everybody', async () => {
+    expect((await nginx.request(DEDICATED, { from: '127.0.0.9' })).status).toBe(200);
+  });
+});
+
+test('configuration and documentation hold the addresses that Countersign calls published', () => {
+  const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+  const published = (name: string) => findProvider(name)?.addresses ?? [];
+  const allowed = [...read('deploy/nginx/provider-webhooks.conf').matchAll(/#allow ([\d./]+);/g)];
+  expect(allowed.map(([, address]) => address)).toEqual(published('veriff'));
+  const [table = ''] = /## Published addresses\n[^#]+/.exec(read('docs/deploy/firewall.md')) ?? [];
+  const documented = [...table.matchAll(/`([\d./]+)`/g)].map(([, address]) => address);
+  expect(documented).toEqual([...published('veriff'), ...published('berbix')]);
 });

@@ -46,7 +46,7 @@ export async function listen(routes: Routes, { port = 0, tell, otherwise, lastWo
       const call = await readCall(request);
       const reply = await answer(call);
       if (reply === 'hang up') return void request.socket.destroy();
-      tell?.(`${call.method} ${call.path} → ${reply.status}`);
+      tell?.(`${call.method} ${shortened(call.path)} → ${reply.status}`);
       response.writeHead(reply.status, reply.headers).end(reply.body);
     };
     serve().catch((error: unknown) => {
@@ -90,6 +90,11 @@ export function formOf({ body }: Call): URLSearchParams {
 function readRoute(route: string, handler: Handler) {
   const [method = '', path = ''] = route.split(' ');
   return { method, pattern: new RegExp(`^${path.replaceAll(/:(\w+)/g, '(?<$1>[^/]+)')}$`), handler };
+}
+
+/** A path fit for one line: long tokens are cut. */
+function shortened(path: string): string {
+  return path.replaceAll(/[^/]{40,}/g, (token) => `${token.slice(0, 8)}…`);
 }
 
 async function readCall(request: IncomingMessage): Promise<Call> {

@@ -399,7 +399,8 @@ export interface paths {
          *     and so is what is authentic but not understood. The body counts byte for byte; its Content-Type is not looked at.
          *
          *     Veriff signs it: `X-AUTH-CLIENT` and `X-HMAC-SIGNATURE` (or the `VRF-` names). Berbix signs it with a time:
-         *     `X-Berbix-Signature: v0,<unix seconds>,<hex>`, at most 300 seconds off. Passbase encrypts it. Whatever is wrong
+         *     `X-Berbix-Signature: v0,<unix seconds>,<hex>`, at most 300 seconds off, under the secret of its own hook. Passbase
+         *     encrypts it. Whatever is wrong
          *     with any of these is the same 401. 403: the client's address is not on the account's list.
          */
         post: operations["receiveWebhook"];

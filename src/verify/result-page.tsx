@@ -24,7 +24,7 @@ export function resultPage(
       <TestBadge challenge={challenge} />
       <h1>{title}</h1>
       <p role="status">{text}</p>
-      {returnTo ? <Return url={returnTo} leaving={leaving} mayReport={mayReport} /> : null}
+      {returnTo ? <Return url={returnTo} leaving={leaving} /> : null}
       <Reference challenge={challenge} />
       {mayReport ? <ReportForm challenge={challenge} /> : null}
     </>,
@@ -54,17 +54,14 @@ export function retryPage(challenge: Challenge, { left, label }: { left: number;
   );
 }
 
-function Return({ url, leaving, mayReport }: { url: string; leaving: boolean; mayReport: boolean }) {
+function Return({ url, leaving }: { url: string; leaving: boolean }) {
   return (
     <>
       <p>
         <a href={url} rel="noreferrer">{`Return to ${new URL(url).host}`}</a>
       </p>
       {leaving ? (
-        <p class="quiet">
-          You are taken there in a few seconds.
-          {mayReport ? ' If this was not you, come back to this page: it will then stay.' : ''}
-        </p>
+        <p class="quiet">You are taken there in a few seconds. If you come back to this page, it stays.</p>
       ) : null}
     </>
   );

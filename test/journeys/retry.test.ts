@@ -160,8 +160,6 @@ describe('in a real browser', () => {
 
   test.each([
     ['phone-light', 375, 'light'],
-    ['phone-dark', 375, 'dark'],
-    ['desktop-light', 1280, 'light'],
     ['desktop-dark', 1280, 'dark'],
   ] as const)(
     'a person is declined, tries again and is verified, on %s',

@@ -29,10 +29,23 @@ export function createVisitor() {
       check(status === 200, `the page answered ${status}: ${headingOf(html)}`);
       return html;
     },
+    /** Goes where a link leads in the end. */
+    async follow(url: string): Promise<{ url: string; html: string }> {
+      const { status, html, next } = await visit(url);
+      if (next !== undefined) return this.follow(next);
+      check(status === 200, `the page answered ${status}: ${headingOf(html)}`);
+      return { url, html };
+    },
     /** Sends a form and returns where the answer leads. */
     async submit(url: string, form: Record<string, string>): Promise<string> {
+      const next = await this.press(url, form);
+      check(next !== undefined, 'the form leads nowhere');
+      return next;
+    },
+    /** Sends a form and returns where the answer leads, if it leads anywhere. */
+    async press(url: string, form: Record<string, string>): Promise<string | undefined> {
       const { status, html, next } = await visit(url, form);
-      check(next !== undefined, `the form answered ${status}: ${headingOf(html)}`);
+      check(next !== undefined || status === 200, `the form answered ${status}: ${headingOf(html)}`);
       return next;
     },
   };

@@ -1,39 +1,45 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { providerCommands } from '../../src/cli/provider.ts';
 import { readConfig } from '../../src/config.ts';
+import { providers } from '../../src/providers/index.ts';
 import { serve } from '../../src/serve.ts';
+import type { Simulator } from '../../src/simulators/simulator.ts';
 import { startSink } from '../../test/support/sink.ts';
 import { until } from '../../test/support/until.ts';
-import { startVeriff } from '../../test/support/veriff.ts';
 import { verifyStandard, verifyWithNode } from '../../test/support/verifiers.ts';
 import { createDesk } from './desk.ts';
 import { check } from './steps.ts';
 import type { Stage } from './stories.ts';
 import { createVisitor, headingOf } from './visitor.ts';
 
-/** From request to signed callback, with Veriff played by a stand-in that checks and signs as Veriff does. */
-export async function veriffStory(stage: Stage): Promise<void> {
-  const { step } = stage;
+/** From request to signed callback, with the provider played by a stand-in that checks what the provider checks. */
+export async function providerStory(
+  name: string,
+  start: () => Promise<Simulator>,
+  stage: Stage,
+): Promise<void> {
+  const { step, dir } = stage;
   const { server, config } = await startServer(stage);
-  const { veriff, sink } = await startOthers(stage);
+  const { simulator, sink } = await startOthers(start, stage);
+  const { label } = simulator;
   const desk = createDesk(server);
   const visitor = createVisitor();
 
-  await step('The operator connects Veriff, for test mode', async (tell) => {
-    const command = providerCommands.find(({ name }) => name === 'provider set veriff');
-    const { api_key, shared_secret, base_url } = veriff.settings;
-    const values = { mode: 'test', 'api-key': api_key, 'shared-secret': shared_secret, 'base-url': base_url };
+  await step(`The operator connects ${label}, for test mode`, async (tell) => {
+    const command = providerCommands.find((one) => one.name === `provider set ${name}`);
+    const values = { mode: 'test', overlap: '0', ...enter(name, simulator, dir) };
     const answer = await command?.run({ ...config, publicUrl: server.url }, values);
     check(answer !== undefined, 'there is no command for it');
     const { webhook_url } = answer.json as { webhook_url: string };
-    veriff.sendWebhooksTo(webhook_url);
-    tell('countersign provider set veriff … says where Veriff is to send its webhooks:');
+    simulator.sendWebhooksTo(webhook_url);
+    tell(`countersign provider set ${name} … says where ${label} is to send its webhooks:`);
     tell(webhook_url);
   });
 
   const challenge = await step('The help desk asks for a challenge', async (tell) => {
     const wish = { target_user_email: 'ada@example.com', context: 'Password reset, ticket 4711' };
-    const created = await desk.create({ ...wish, callback_url: sink.url });
+    const created = await desk.create({ ...wish, provider: name, callback_url: sink.url });
     tell(`POST /api/v1/challenges: ${created.challenge_id} is ${created.status} until ${created.expires_at}`);
     return created;
   });
@@ -44,27 +50,32 @@ export async function veriffStory(stage: Stage): Promise<void> {
     tell(`"${heading}". Looking changes nothing: it is still ${await desk.expectStatus(id, 'initiated')}`);
   });
 
-  const hosted = await step('The person presses Continue and is led to Veriff', async (tell) => {
+  const hosted = await step(`The person presses Continue and is led to ${label}`, async (tell) => {
     const [page, token] = [link.split('?')[0] ?? '', new URL(link).searchParams.get('token') ?? ''];
     const onward = await visitor.open(await visitor.submit(page, { token }));
-    const session = await veriff.sessionOf(id);
-    check(onward.includes(`<a href="${session.url}"`), 'the page does not lead to the session at Veriff');
-    tell(`session ${session.id} is open at Veriff; it is ${await desk.expectStatus(id, 'in-progress')}`);
-    return session.url;
+    const arrived = await visitor.follow(linkOf(onward));
+    check(headingOf(arrived.html) === `${label} stand-in`, 'this is not the stand-in’s page');
+    const session = await simulator.sessionOf(id);
+    tell(`session ${session.id} is open at ${label}; it is ${await desk.expectStatus(id, 'in-progress')}`);
+    return arrived.url;
   });
 
-  const back = await step('Veriff approves the person', async (tell) => {
-    check(headingOf(await visitor.open(hosted)) === 'Veriff stand-in', 'this is not the stand-in’s page');
-    const returned = await visitor.submit(hosted, { decision: 'approved' });
-    tell('the browser goes back to Countersign; that proves nothing, only the webhook does');
-    return returned;
+  await step(`${label} approves the person`, async (tell) => {
+    const ways = Object.entries(simulator.outcomes);
+    const [approval = ''] = ways.find(([, becomes]) => becomes === 'verified') ?? [];
+    const led = await visitor.press(hosted, { decision: approval });
+    check(led === undefined || led === resultPage(server, id), `the browser is led to ${led}`);
+    tell('the person goes back to Countersign; that proves nothing, only the webhooks do');
   });
 
-  await step('Veriff’s signed webhook makes the challenge verified', async (tell) => {
-    const sent = await until(() => veriff.deliveries[0], 'the webhook to be answered');
-    check(sent.status === 200, `the webhook was answered ${sent.status}`);
+  await step(`${label}’s webhooks make the challenge verified`, async (tell) => {
     await until(async () => (await desk.read(id)).status === 'verified', 'the challenge to be verified');
-    tell(`POST /webhooks/veriff/…: answered 200 after ${sent.ms} ms; it is verified`);
+    const sent = simulator.deliveries;
+    check(
+      sent.length > 0 && sent.every(({ status }) => status === 200),
+      'not every webhook was answered 200',
+    );
+    tell(`POST /webhooks/${name}/…: ${sent.length} of them, answered 200 each; it is verified`);
   });
 
   await step('The callback reaches the help desk, and both signatures hold', async (tell) => {
@@ -83,15 +94,37 @@ export async function veriffStory(stage: Stage): Promise<void> {
   });
 
   await step('The person sees the result', async (tell) => {
-    const heading = headingOf(await visitor.open(back));
+    const heading = headingOf(await visitor.open(resultPage(server, id)));
     check(heading === 'Identity verified', `the page says "${heading}"`);
     tell(`"${heading}"`);
   });
 }
 
+/** The options of the command as an operator would enter them; what is long goes into a file. */
+function enter(name: string, { settings }: Simulator, dir: string): { [option: string]: string } {
+  const options = Object.entries(providers[name]?.fields ?? {}).map(([field, { file }]) => {
+    const value = settings[field] ?? '';
+    const path = join(dir, field);
+    if (file) writeFileSync(path, value, { mode: 0o600 });
+    return [field.replaceAll('_', '-'), file ? path : value];
+  });
+  return Object.fromEntries(options) as { [option: string]: string };
+}
+
+/** Where the page before the provider leads. */
+function linkOf(page: string): string {
+  const [, link] = /<a href="(https?:[^"]+)"/.exec(page) ?? [];
+  check(link !== undefined, 'the page does not lead to the provider');
+  return link.replaceAll('&amp;', '&');
+}
+
+function resultPage({ url }: { url: string }, id: string): string {
+  return `${url}/challenge/${id}/result`;
+}
+
 /** The real server, with its own PostgreSQL in the stage's directory. */
 async function startServer({ dir, step, onClose }: Stage) {
-  const config = readConfig({ DATA_DIR: dir, PORT: '0', LOG_LEVEL: 'silent' });
+  const config = readConfig({ DATA_DIR: join(dir, 'data'), PORT: '0', LOG_LEVEL: 'silent' });
   const server = await step('The operator starts Countersign', async (tell) => {
     const starting = serve(config);
     // Told before it has started, so that Ctrl-C in between closes it too.
@@ -110,12 +143,12 @@ async function startServer({ dir, step, onClose }: Stage) {
 }
 
 /** Those it speaks to. */
-function startOthers({ step, onClose }: Stage) {
-  return step('A Veriff stand-in and the help desk start', async (tell) => {
-    const [veriff, sink] = await Promise.all([startVeriff(), startSink()]);
-    onClose(() => veriff.close());
+function startOthers(start: () => Promise<Simulator>, { step, onClose }: Stage) {
+  return step('A stand-in for the provider and the help desk start', async (tell) => {
+    const [simulator, sink] = await Promise.all([start(), startSink()]);
+    onClose(() => simulator.close());
     onClose(() => sink.close());
-    tell(`Veriff is played at ${veriff.url}; the help desk takes callbacks at ${sink.url}`);
-    return { veriff, sink };
+    tell(`${simulator.label} is played at ${simulator.url}; the help desk takes callbacks at ${sink.url}`);
+    return { simulator, sink };
   });
 }

@@ -140,6 +140,14 @@ describe('a hosted page in a frame', () => {
     expect(new Set(claimed.map(withoutItsId))).toEqual(new Set([withoutItsId(answers[0]!)]));
   });
 
+  test('is the only thing of ours that may be framed', async () => {
+    for (const path of ['/healthz', '/assets/pico.css', '/challenge/nothing/here', '/']) {
+      const answer = await get(path, FROM_SITE);
+      expect(policyOf(answer)).toContain(NOBODY);
+      expect(answer.headers['x-frame-options']).toBe('DENY');
+    }
+  });
+
   test('goes on from page to page without being asked again', async () => {
     const created = await server.create();
     const begun = await start(created, OWN_STEP).expect(303);

@@ -4,6 +4,7 @@ import { UsageError } from './cli/command.ts';
 import type { Answer, Command, Values } from './cli/command.ts';
 import { deliveryCommands } from './cli/delivery.ts';
 import { doctor } from './cli/doctor.ts';
+import { domainCommands } from './cli/domain.ts';
 import { eraseCommand } from './cli/erase.ts';
 import { endpointCommands } from './cli/endpoint.ts';
 import { integrationSet } from './cli/integration-set.ts';
@@ -15,6 +16,7 @@ import { providerList } from './cli/provider-list.ts';
 import { serveCommand, settingsHelp } from './cli/serve.ts';
 import { secretList, secretRevoke } from './cli/secret-live.ts';
 import { secretRotate } from './cli/secret.ts';
+import { simulateCommands } from './cli/simulate.ts';
 import { tenantCommands } from './cli/tenant.ts';
 import { webhookCommands } from './cli/webhook.ts';
 import { ConfigError, readConfig } from './config.ts';
@@ -35,6 +37,8 @@ const commands: Command[] = [
   ...providerCommands,
   providerList,
   ...webhookCommands,
+  ...domainCommands,
+  ...simulateCommands,
   eraseCommand,
   ...deliveryCommands,
   ...endpointCommands,

@@ -133,7 +133,8 @@ async function apply(
     await auditOtherSession(tx, other, report, { provider: account.provider, now: deps.now() });
     return finish(tx, deps, row, { outcome: 'other_challenge' });
   }
-  const applied = await applyReport(tx, session, report, account.provider, deps.now());
+  const source = { provider: account.provider, now: deps.now(), heardAt: row.received_at };
+  const applied = await applyReport(tx, session, report, source);
   return finish(tx, deps, row, applied, session.provider_session_id);
 }
 

@@ -73,7 +73,7 @@ async function apply(
 ): Promise<void> {
   const applied = await db.transaction().execute(async (tx) => {
     const session = await takeSession(tx, opened, sessionId, report);
-    return session && applyReport(tx, session, report, opened.account.provider, now());
+    return session && applyReport(tx, session, report, { provider: opened.account.provider, now: now() });
   });
   if (applied?.ended) wake(endpointsOf([applied.ended]));
 }

@@ -13,8 +13,8 @@ import type { Session } from './sessions-store.ts';
 export type Outcome = 'applied' | 'recorded' | 'stale' | 'other_challenge' | 'too_late';
 /** The outcome, and the challenge if it was ended by it. */
 export type Applied = { outcome: Outcome; ended?: Challenge };
-/** Who reports, and when we heard of it. */
-type Source = { provider: string; now: Date };
+/** Who reports, the time that counts, and when we heard of it, which may be earlier. */
+type Source = { provider: string; now: Date; heardAt?: Date };
 
 /**
  * Applies a provider's report to the challenge its session belongs to, within the caller's transaction, which holds
@@ -24,10 +24,8 @@ export async function applyReport(
   tx: Db,
   session: Session,
   report: Report,
-  provider: string,
-  now: Date,
+  source: Source,
 ): Promise<Applied> {
-  const source = { provider, now };
   // A session is found by its own id; the echoed challenge id is a cross-check, never a way in.
   if (report.challengeId !== null && report.challengeId !== session.challenge_id) {
     await audit(tx, session.challenge_id, report, source, 'report_for_other_challenge');
@@ -110,9 +108,9 @@ async function recordFindings(
   tx: Db,
   challengeId: string,
   { signals = [], progress }: Report,
-  { provider, now }: Source,
+  { provider, now, heardAt = now }: Source,
 ): Promise<void> {
-  const heard = now.toISOString();
+  const heard = heardAt.toISOString();
   for (const { kind, at, facts } of signals)
     await recordFinding(tx, challengeId, 'provider_signals', { provider, kind, at: at ?? heard, facts });
   if (!progress) return;

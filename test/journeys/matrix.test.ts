@@ -1,59 +1,30 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startBerbix } from '../../src/simulators/berbix.ts';
-import { startPassbase } from '../../src/simulators/passbase.ts';
+import { simulators } from '../../src/simulators/index.ts';
 import type { Message, SimulatedSession, Simulator } from '../../src/simulators/simulator.ts';
-import { startVeriff } from '../../src/simulators/veriff.ts';
-import { createPerson } from '../support/person.ts';
-import { startServer } from '../support/server.ts';
-import type { TestServer } from '../support/server.ts';
+import { startProviderStory } from '../support/provider-story.ts';
+import type { ProviderStory } from '../support/provider-story.ts';
 import { until } from '../support/until.ts';
 
-/** Every provider, every way its runs can go, in every order webhooks may take: one status, and one event if it is an end. */
-const VENDORS: { [name: string]: () => Promise<Simulator> } = {
-  veriff: startVeriff,
-  berbix: startBerbix,
-  passbase: startPassbase,
-};
 /** The server looks every ten seconds for sessions to ask about. */
 const ALL_HANDLED_MS = 45_000;
 
 type Run = { outcome: string; id: string; session: SimulatedSession };
 
-describe.each(Object.keys(VENDORS))('%s', (name) => {
-  let server: TestServer;
+/** Every way a provider's runs can go, in every order webhooks may take: one status, and one event if it is an end. */
+describe.each(Object.entries(simulators))('%s', (name, start) => {
+  let story: ProviderStory;
+  let server: ProviderStory['server'];
   let vendor: Simulator;
   beforeAll(async () => {
-    server = await startServer();
-    vendor = await VENDORS[name]!();
-    vendor.sendWebhooksTo(`${server.url}/webhooks/${name}/${await server.provider(name, vendor.settings)}`);
+    story = await startProviderStory(name, () => start({}));
+    ({ server, simulator: vendor } = story);
     vendor.behave({ tries: 1 });
   });
-  afterAll(async () => {
-    await vendor.close();
-    await server.close();
-  });
+  afterAll(() => story.close());
 
   /** One challenge for each outcome, whose person has come to the provider. */
-  function beginAll(): Promise<Run[]> {
-    return Promise.all(
-      Object.keys(vendor.outcomes).map(async (outcome) => {
-        const created = await server.create({ provider: name });
-        const person = createPerson(server);
-        await person.start(created).expect(303);
-        const id = created.challenge_id;
-        const page = await person.agent.get(`/challenge/${id}/continue`).expect(200);
-        // Some sessions begin only when the person is there.
-        const link = /href="(http[^"]+)"/.exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? '';
-        await (await fetch(link)).text();
-        return { outcome, id, session: await vendor.sessionOf(id) };
-      }),
-    );
-  }
-
-  const eventsOf = async (id: string) => {
-    const rows = await server.db.selectFrom('events').select('type').where('challenge_id', '=', id).execute();
-    return rows.length;
-  };
+  const beginAll = (): Promise<Run[]> =>
+    Promise.all(Object.keys(vendor.outcomes).map(async (outcome) => ({ outcome, ...(await story.begin()) })));
 
   /** Waits until there is nothing left to do, then says how each challenge stands and how many events it has announced. */
   async function settled(runs: Run[]) {
@@ -72,7 +43,7 @@ describe.each(Object.keys(VENDORS))('%s', (name) => {
     return Promise.all(
       runs.map(async ({ outcome, id }) => {
         const { status } = await server.read(id);
-        return { outcome, status, events: await eventsOf(id) };
+        return { outcome, status, events: await story.announced(id) };
       }),
     );
   }
@@ -122,7 +93,7 @@ describe.each(Object.keys(VENDORS))('%s', (name) => {
       .where('id', 'in', ids)
       .execute();
     await Promise.all(runs.map(({ session, outcome }) => send(vendor.play(session, outcome))));
-    const announced = async () => (await Promise.all(ids.map(eventsOf))).every((count) => count > 0);
+    const announced = async () => (await Promise.all(ids.map((id) => story.announced(id)))).every((count) => count > 0);
     await until(announced, 'all of them to have expired');
     expect(await settled(runs)).toEqual(expected(() => 'expired'));
   });
@@ -131,11 +102,7 @@ describe.each(Object.keys(VENDORS))('%s', (name) => {
     const runs = await beginAll();
     const ids = runs.map(({ id }) => id);
     runs.forEach(({ session, outcome }) => vendor.play(session, outcome));
-    await server.db
-      .updateTable('verification_sessions')
-      .set({ next_check_at: new Date(Date.now() - 1_000) })
-      .where('challenge_id', 'in', ids)
-      .execute();
+    await story.lookAgain();
     const asked = async () => {
       const rows = await server.db
         .selectFrom('verification_sessions')
@@ -147,7 +114,7 @@ describe.each(Object.keys(VENDORS))('%s', (name) => {
     await until(asked, 'the provider to be asked about all of them', ALL_HANDLED_MS);
     const ends = expected().filter(({ events }) => events > 0).length;
     const ended = async () => {
-      const counts = await Promise.all(ids.map(eventsOf));
+      const counts = await Promise.all(ids.map((id) => story.announced(id)));
       return counts.filter((count) => count > 0).length === ends;
     };
     await until(ended, `${ends} of them to end`, ALL_HANDLED_MS);

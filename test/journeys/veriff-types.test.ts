@@ -22,20 +22,6 @@ describe.each(BACKENDS)('every type of webhook that Veriff sends, queue on %s', 
   const signalsOf = async (id: string) => (await story.server.read(id)).provider_signals as Signal[];
   const progressOf = async (id: string) => (await story.server.read(id)).progress as Progress[];
 
-  test.each(Object.entries(OUTCOMES))(
-    '%s leaves the challenge %s, in order, reversed and doubled',
-    async (outcome, becomes) => {
-      for (const travel of [{}, { reversed: true }, { copies: 2 }]) {
-        const { id, session } = await story.begin();
-        story.veriff.behave(travel);
-        for (const status of await story.play(session, outcome)) expect(status).toBe(200);
-        await story.outcomes(session);
-        await story.reaches(id, becomes);
-        expect(await story.announced(id)).toBe(becomes === 'in-progress' ? 0 : 1);
-      }
-    },
-  );
-
   test.each([
     ['watchlist_hit', ['watchlist_screening']],
     ['watchlist_hit_later', ['watchlist_screening']],

@@ -22,9 +22,12 @@ describe.each(Object.entries(simulators))('%s', (name, start) => {
   });
   afterAll(() => story.close());
 
+  const begin = async (outcome: string): Promise<Run> => {
+    const { id, session } = await story.begin();
+    return { outcome, id, session };
+  };
   /** One challenge for each outcome, whose person has come to the provider. */
-  const beginAll = (): Promise<Run[]> =>
-    Promise.all(Object.keys(vendor.outcomes).map(async (outcome) => ({ outcome, ...(await story.begin()) })));
+  const beginAll = () => Promise.all(Object.keys(vendor.outcomes).map(begin));
 
   /** Waits until there is nothing left to do, then says how each challenge stands and how many events it has announced. */
   async function settled(runs: Run[]) {
@@ -93,7 +96,8 @@ describe.each(Object.entries(simulators))('%s', (name, start) => {
       .where('id', 'in', ids)
       .execute();
     await Promise.all(runs.map(({ session, outcome }) => send(vendor.play(session, outcome))));
-    const announced = async () => (await Promise.all(ids.map((id) => story.announced(id)))).every((count) => count > 0);
+    const announced = async () =>
+      (await Promise.all(ids.map((id) => story.announced(id)))).every((count) => count > 0);
     await until(announced, 'all of them to have expired');
     expect(await settled(runs)).toEqual(expected(() => 'expired'));
   });

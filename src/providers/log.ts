@@ -1,3 +1,4 @@
+import { isoTime } from '../challenges/present.ts';
 import { parsePageQuery } from '../deliveries/input.ts';
 import type { ListQuery } from '../deliveries/input.ts';
 import { invalid } from '../kernel/errors.ts';
@@ -40,13 +41,13 @@ export function presentInbound(row: LogRow) {
     kind: row.kind,
     outcome: row.outcome ?? 'received',
     reason: row.reason,
-    received_at: row.received_at.toISOString(),
-    last_received_at: row.last_received_at.toISOString(),
+    received_at: isoTime(row.received_at),
+    last_received_at: isoTime(row.last_received_at),
     copies: row.copies,
     address: row.address,
     challenge_id: row.challenge_id,
     session_id: row.provider_session_id,
-    handled_at: row.handled_at?.toISOString() ?? null,
+    handled_at: isoTime(row.handled_at),
     body_kept: row.body_sealed !== null,
   };
 }
@@ -58,7 +59,7 @@ export function presentPlaced(row: PlacedRow) {
     ...{ account_id: row.provider_account_id, provider: row.provider, mode: row.mode },
     attempt_id: row.provider_attempt_id,
     tries: row.tries,
-    next_try_at: row.next_try_at?.toISOString() ?? null,
+    next_try_at: isoTime(row.next_try_at),
   };
 }
 
@@ -75,9 +76,9 @@ export function presentAccount(
     is_default: provider === chosen,
     webhook_url: webhookUrlOf(publicUrl, account),
     allowed_ips,
-    previous_until: previous_until && previous_until > now ? previous_until.toISOString() : null,
-    created_at: created_at.toISOString(),
-    updated_at: updated_at.toISOString(),
+    previous_until: previous_until && previous_until > now ? isoTime(previous_until) : null,
+    created_at: isoTime(created_at),
+    updated_at: isoTime(updated_at),
   };
 }
 

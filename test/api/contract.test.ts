@@ -7,6 +7,7 @@ import type { Answer, Parameter } from '../support/contract.ts';
 import { createDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { startDatabaseProxy } from '../support/database-proxy.ts';
+import { insertInbound, insertRefusal } from '../support/inbound.ts';
 import { createPerson } from '../support/person.ts';
 import { makeOverdue } from '../support/rows.ts';
 import { startServer } from '../support/server.ts';
@@ -19,11 +20,17 @@ const UNREACHED: string[] = [];
 
 const CHALLENGES = '/api/v1/challenges';
 const ERASURES = '/api/v1/erasures';
+const ACCOUNTS = '/api/v1/provider-accounts';
 const NOBODY = '00000000-0000-4000-8000-000000000000';
 const MAXIMAL = {
   ...{ target_user_id: 'user123', target_user_email: 'ada@example.com', context: 'Reset\nplease' },
   ...{ requester_id: 'itsm', expiry_minutes: 30, integration_type: 'webhook', metadata: { ticket: '4711' } },
 };
+/** All that can come of a webhook once it is handled, but for `refused`. */
+const OUTCOMES = [
+  ...['applied', 'recorded', 'no_effect', 'stale', 'too_late', 'other_challenge'],
+  ...['unknown_session', 'unconfirmed', 'erased'],
+];
 const SETTINGS = { api_key: 'account-key', shared_secret: 'account-secret' };
 const WEBHOOK = JSON.stringify({ id: 'session', attemptId: 'a', code: 7001, action: 'started' });
 
@@ -330,6 +337,48 @@ test('webhooks', async () => {
   keeps('receiveWebhook', 413, await post(path, `"${'x'.repeat(300_000)}"`, type));
   const packed = server.request.post(path).set({ ...type, 'Content-Encoding': 'gzip' });
   keeps('receiveWebhook', 415, await packed.send(gzipSync(WEBHOOK)));
+  const elsewhere = await server.provider('berbix', SETTINGS, { tenant_id });
+  await sql`update provider_accounts set allowed_ips = '{192.0.2.1}' where id = ${elsewhere}`.execute(
+    server.db,
+  );
+  keeps('receiveWebhook', 403, await post(`/webhooks/berbix/${elsewhere}`, WEBHOOK, signed(WEBHOOK)));
+});
+
+test('provider accounts and what came in for them', async () => {
+  const { apiKey, tenant_id } = await server.integration({ newTenant: true });
+  const key = asKey(apiKey);
+  keeps('listProviderAccounts', 200, await get(ACCOUNTS, key));
+  const account = await server.provider('veriff', SETTINGS, { tenant_id });
+  await sql`update provider_accounts set allowed_ips = '{192.0.2.0/24,127.0.0.1}',
+    previous_sealed = 'before', previous_until = now() + interval '1 hour' where id = ${account}`.execute(
+    server.db,
+  );
+  keeps('listProviderAccounts', 200, await get(ACCOUNTS, key));
+  keeps('listProviderAccounts', 401, await get(ACCOUNTS, {}));
+
+  const path = `${ACCOUNTS}/${account}/webhooks`;
+  keeps('listInboundWebhooks', 200, await get(path, key));
+  await insertRefusal(server.db, account, { copies: 3, address: null });
+  for (const outcome of OUTCOMES) await insertInbound(server.db, account, { outcome });
+  await insertInbound(server.db, account, {
+    handled_at: null,
+    outcome: null,
+    provider_session_id: 'session',
+  });
+  const all = await get(path, key);
+  keeps('listInboundWebhooks', 200, all);
+  expect((all.body as { data: unknown[] }).data).toHaveLength(OUTCOMES.length + 2);
+  const first = await get(`${path}?limit=1`, key);
+  keeps('listInboundWebhooks', 200, first);
+  const { next_cursor } = first.body as { next_cursor: string };
+  keeps('listInboundWebhooks', 200, await get(`${path}?limit=1&cursor=${next_cursor}`, key));
+  keeps('listInboundWebhooks', 400, await get(`${path}?outcome=lost`, key));
+  keeps('listInboundWebhooks', 401, await get(path, {}));
+  keeps('listInboundWebhooks', 404, await get(path));
+  const rights = { scopes: ['challenges:read'], own_only: true };
+  const narrow = asKey((await server.integration({ rights })).apiKey);
+  keeps('listProviderAccounts', 403, await get(ACCOUNTS, narrow));
+  keeps('listInboundWebhooks', 403, await get(path, narrow));
 });
 
 describe('pages', () => {
@@ -352,13 +401,17 @@ describe('pages', () => {
     keeps('showStartPage', 410, await person.open(created));
     keeps('startVerification', 410, await person.start(created));
 
-    const { apiKey } = await server.integration({ mode: 'live', newTenant: true });
-    const nowhere = await server.create({}, apiKey);
+    const framed = person.open(await server.create()).set('Sec-Fetch-Dest', 'iframe');
+    keeps('showStartPage', 403, await framed.set('Sec-Fetch-Site', 'cross-site'));
+
+    const nowhere = await server.create();
+    // As if it had been live all along, on a server without https.
+    await sql`update challenges set mode = 'live' where id = ${nowhere.challenge_id}`.execute(server.db);
     keeps('showStartPage', 503, await person.open(nowhere));
     keeps('startVerification', 503, await person.start(nowhere));
   });
 
-  test('continue', async () => {
+  test('continue and retry', async () => {
     const { apiKey, tenant_id } = await server.integration({ newTenant: true });
     await server.provider('veriff', { ...SETTINGS, base_url: new URL(veriff.url).origin }, { tenant_id });
     const created = await server.create({}, apiKey);
@@ -375,7 +428,12 @@ describe('pages', () => {
     veriff.answerWith((response) => response.writeHead(500).end());
     const unlucky = await server.create({}, apiKey);
     keeps('startVerification', 503, await person.start(unlucky));
-    keeps('continueToProvider', 503, await page(unlucky.challenge_id));
+    keeps('continueToProvider', 303, await page(unlucky.challenge_id));
+    const retry = (id: string, who = person) => who.agent.post(`/challenge/${id}/retry`);
+    keeps('retryVerification', 503, await retry(unlucky.challenge_id));
+    keeps('retryVerification', 303, await retry(created.challenge_id));
+    keeps('retryVerification', 403, await retry(created.challenge_id, createPerson(server)));
+    keeps('retryVerification', 404, await retry(NOBODY));
   });
 
   test('sandbox and result', async () => {
@@ -445,6 +503,8 @@ test('when the server or its database fails', async () => {
   keeps('getEndpoint', 503, await desk(`endpoints/${NOBODY}`));
   keeps('disableEndpoint', 503, await act(`endpoints/${NOBODY}/disable`));
   keeps('enableEndpoint', 503, await act(`endpoints/${NOBODY}/enable`));
+  keeps('listProviderAccounts', 503, await desk('provider-accounts'));
+  keeps('listInboundWebhooks', 503, await desk(`provider-accounts/${NOBODY}/webhooks`));
   keeps('receiveWebhook', 503, await one.request.post(`/webhooks/veriff/${NOBODY}`).send({}));
   keeps('showStartPage', 503, await person.open(created));
   keeps('startVerification', 503, await person.start(created));

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { isoTime } from '../../src/challenges/present.ts';
 import { saveTenantMode } from '../../src/tenants/modes-store.ts';
 import { findFirstTenant } from '../../src/tenants/store.ts';
 import { insertInbound, insertRefusal } from '../support/inbound.ts';
@@ -90,7 +91,7 @@ describe('the accounts', () => {
         .execute();
     const soon = new Date(Date.now() + 60_000);
     await change(soon);
-    const shown = { allowed_ips: ['192.0.2.0/24'], previous_until: soon.toISOString() };
+    const shown = { allowed_ips: ['192.0.2.0/24'], previous_until: isoTime(soon) };
     expect((await read(server, '', apiKey)).data).toEqual([expect.objectContaining(shown)]);
     await change(new Date(Date.now() - 1));
     expect((await read(server, '', apiKey)).data).toEqual([

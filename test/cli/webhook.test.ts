@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { isoTime } from '../../src/challenges/present.ts';
 import { runCli } from '../support/cli.ts';
 import type { Ran } from '../support/cli.ts';
 import { auditOf, NOBODY } from '../support/desk.ts';
@@ -156,7 +157,7 @@ describe('webhook show', () => {
     const waiting = { handled_at: null, outcome: null, tries: 3, next_try_at, address: 'a\u001b[31mb' };
     const webhook = await insertInbound(story.server.db, story.accountId, waiting);
     const { stdout } = await cli('show', '--id', webhook);
-    expect(stdout).toContain(`Outcome    received, tried 3 times, next at ${next_try_at.toISOString()}`);
+    expect(stdout).toContain(`Outcome    received, tried 3 times, next at ${isoTime(next_try_at)}`);
     expect(stdout).toContain('From       a [31mb');
   });
 

@@ -46,6 +46,11 @@ export function createApp(options: { config: Config; log: Log; doors: Door[] }):
 /** Asked every few seconds; a line for each would bury the others. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
+/** For the log: without the query, which may hold the token of a link, also where a mail gateway has written its `?` as %3F. */
+function pathOf({ path }: Request): string {
+  return path.replace(/%3f.*$/is, '');
+}
+
 /** The id that a request's log lines and its error answer share. */
 function requestIdOf(res: Response): string {
   return res.getHeader('x-request-id') as string;
@@ -57,8 +62,7 @@ function requestLog(log: Log): RequestHandler {
     const requestId = newId();
     res.setHeader('X-Request-Id', requestId);
     res.setHeader('Cache-Control', 'no-store');
-    // The path only: a query string may hold the token of a link.
-    const path = req.path;
+    const path = pathOf(req);
     res.on('finish', () => {
       if (PROBES.has(path)) return;
       const duration_ms = Math.round(performance.now() - start);
@@ -80,7 +84,7 @@ function answerError(log: Log, doors: Door[]): ErrorRequestHandler {
     if (res.headersSent) return next(error);
     const known = expected(error);
     const requestId = requestIdOf(res);
-    if (!known) log.error({ err: error, request_id: requestId, path: req.path }, 'a request failed');
+    if (!known) log.error({ err: error, request_id: requestId, path: pathOf(req) }, 'a request failed');
     const status = known ? STATUS[known.code] : 500;
     const message = known?.message ?? unexpectedMessage(req);
     if (wantsPage(req, doors)) {

@@ -134,15 +134,16 @@ describe('the whole server by https', () => {
 });
 
 describe('no log holds the token of a link', () => {
-  test('neither when it is opened, over https or http', async () => {
+  test('neither when it is opened, over https or http, nor when its ? has been mangled', async () => {
     const created = await create();
     const path = `/challenge/start/${created.challenge_id}`;
     await nginx.request(created.verification_url, { headers: { referer: created.verification_url } });
     await nginx.request(created.verification_url.replace('https:', 'http:'));
+    await nginx.request(created.verification_url.replace('?', '%3F'));
     const access = await until(() => {
       const text = nginx.logs('countersign_access.log');
-      return text.split(`"GET ${path}" `).length === 3 && text;
-    }, 'both requests to be logged');
+      return text.split(`"GET ${path}" `).length === 4 && text;
+    }, 'all requests to be logged');
     expect(access).toContain(`"GET ${path}" 200`);
     expect(access).toContain(`"GET ${path}" 308`);
     expect(access).not.toContain(tokenOf(created));

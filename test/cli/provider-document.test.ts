@@ -44,7 +44,7 @@ test('every command of the page runs as it stands there', async () => {
     const ran = await runCli(args, server.settings);
     expect([filled, ran.code, ran.stderr]).toEqual([filled, 0, '']);
   }
-});
+}, 180_000);
 
 test('the page names every field of every provider, and every outcome', () => {
   for (const { fields } of Object.values(providers))

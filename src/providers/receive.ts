@@ -3,7 +3,7 @@ import { canonicalAddress, readNetwork } from '../kernel/address.ts';
 import { batched } from '../kernel/batch.ts';
 import { AppError } from '../kernel/errors.ts';
 import { newId } from '../kernel/id.ts';
-import { acceptedSettings, getAccountAt } from './account.ts';
+import { acceptedSettings, rememberAccounts } from './account.ts';
 import type { OpenAccount } from './account.ts';
 import type { InboxDeps } from './inbox.ts';
 import { handOver, HANDED_MS } from './inbox.ts';
@@ -33,13 +33,14 @@ export type Receiver = {
 /** One of these per process: webhooks that come at the same time share a statement. */
 export function createReceiver(deps: InboxDeps): Receiver {
   const { sealer, now, log } = deps;
+  const accountAt = rememberAccounts(deps);
   const keep = batched((rows: NewWebhook[]) => keepOnce(deps, rows), { ...KEPT, atOnce: 2 });
   // Apart, and one at a time: a flood of forged webhooks must not keep authentic ones waiting.
   const count = batched((rows: NewWebhook[]) => keepOnce(deps, rows), { ...KEPT, atOnce: 1 });
 
   const receiver: Receiver = {
     async admit(provider, accountId, address) {
-      const opened = await getAccountAt(deps, provider, accountId);
+      const opened = await accountAt(provider, accountId);
       if (isAllowed(opened.account.allowed_ips, address)) return opened;
       await receiver.refuse(opened, 'address', address);
       throw new AppError('forbidden', 'This address may not send webhooks here');

@@ -23,6 +23,7 @@ export function allowedIpsOf(text: string | undefined, { addresses, label }: Pro
   for (const network of networks) {
     try {
       readNetwork(network);
+      if (/^::ffff:/i.test(network)) throw new Error(`write "${network}" as the IPv4 network it is`);
     } catch (error) {
       throw new UsageError(`--allowed-ips: ${(error as Error).message}`);
     }

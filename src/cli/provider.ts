@@ -33,10 +33,10 @@ function providerSet(name: string, provider: Provider): Command {
         const mode = modeOf(values);
         const place = { tenant_id, provider: name, mode };
         const allowed_ips = allowedIpsOf(textOf(values, 'allowed-ips'), provider);
-        const previousUntil = new Date(Date.now() + overlapMs(values));
         const existing = await findAccountOf(store.db, place);
         const known = existing && openAccount(store.sealer, existing).settings;
         const settings = readSettings(provider, values, known);
+        const previousUntil = overlapOf(values, known, settings);
         const reach = createReach(config, store.bundled);
         for (const [field, { called }] of Object.entries(provider.fields))
           if (called && settings[field])
@@ -46,19 +46,31 @@ function providerSet(name: string, provider: Provider): Command {
         const seal = (id: string) => store.sealer.seal(JSON.stringify(settings), sealContext.settings(id));
         const accountId = await saveAccount(store.db, place, seal, { allowed_ips, previousUntil });
         await untilServersNoticed();
+        const until = previousUntil === 'kept' ? (existing?.previous_until ?? undefined) : previousUntil;
         const webhook_url = `${config.publicUrl}/webhooks/${name}/${accountId}`;
         return {
           json: {
             ...{ provider: name, mode, account_id: accountId, webhook_url },
-            previous_until: existing ? previousUntil : null,
+            previous_until: until ?? null,
           },
           text: await setUpText(store.db, place, {
             ...{ provider, settings, webhookUrl: webhook_url },
-            previousUntil: existing && previousUntil,
+            previousUntil: until,
           }),
         };
       }),
   };
+}
+
+/** Until when the settings replaced count on; where none are, for instance because only the list of addresses changes, all stays. */
+function overlapOf(
+  values: Values,
+  known: Settings | undefined,
+  settings: Settings,
+): Date | 'kept' | undefined {
+  const overlap = overlapMs(values);
+  if (known === undefined || JSON.stringify(known) === JSON.stringify(settings)) return 'kept';
+  return overlap > 0 ? new Date(Date.now() + overlap) : undefined;
 }
 
 /** What was entered, else what makes sense without: a value made before or now, or the field's fallback. */

@@ -102,7 +102,7 @@ function readAction(body: Json, text: string): Webhook {
       }
     : {
         kind: 'finished',
-        eventKey: keyOf('finished', [sessionId ?? transaction_id, action], text),
+        eventKey: keyOf('finished', [sessionId ?? transaction_id, action, customer_uid], text),
         sessionId,
         report: actionReport(action, customer_uid, RANK_FINISHED),
       };

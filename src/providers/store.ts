@@ -61,7 +61,8 @@ export function findAccountOf(db: Db, { tenant_id, provider, mode }: Place): Pro
 
 /**
  * Adds the tenant's account at a provider, or replaces its settings; `seal` gets the account's id. Until
- * `previousUntil` webhooks may go on coming in under the settings replaced. Returns the account's id.
+ * `previousUntil` webhooks may go on coming in under the settings replaced; 'kept' leaves that as it is. Returns the
+ * account's id.
  */
 export async function saveAccount(
   db: Db,
@@ -70,7 +71,7 @@ export async function saveAccount(
   {
     allowed_ips,
     previousUntil,
-  }: { allowed_ips?: string[] | undefined; previousUntil?: Date | undefined } = {},
+  }: { allowed_ips?: string[] | undefined; previousUntil?: Date | 'kept' | undefined } = {},
 ): Promise<string> {
   const existing = await findAccountOf(db, place);
   const id = existing?.id ?? newId();
@@ -82,8 +83,12 @@ export async function saveAccount(
     .onConflict((conflict) =>
       conflict.column('id').doUpdateSet((eb) => ({
         settings_sealed,
-        previous_sealed: previousUntil ? eb.ref('provider_accounts.settings_sealed') : null,
-        previous_until: previousUntil ?? null,
+        ...(previousUntil === 'kept'
+          ? {}
+          : {
+              previous_sealed: previousUntil ? eb.ref('provider_accounts.settings_sealed') : null,
+              previous_until: previousUntil ?? null,
+            }),
         updated_at: sql`now()`,
         ...lists,
       })),

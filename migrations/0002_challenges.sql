@@ -26,7 +26,8 @@ create table challenges (
   target_response text,
   auth_method text,
   device_fingerprint json,
-  -- what the provider found beside its decision, and how far the person came there; without personal data
+  -- the provider's newest word; what it found beside its decision, and how far the person came there; no personal data
+  provider_status text,
   provider_signals jsonb not null default '[]',
   progress jsonb not null default '[]',
   -- the person said that it was not them: instead of verifying, or afterwards

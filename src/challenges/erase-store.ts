@@ -87,7 +87,8 @@ async function makeTombstones(tx: Db, wanted: readonly string[], at: Date): Prom
     )
     update challenges set erased_at = ${at}, target_user_id = null, target_user_email = null, context = null,
       requester_id = ${ERASED}, metadata = '{}', target_response = null, device_fingerprint = null,
-      incident_comment = null, return_url = null, provider_signals = '[]', progress = '[]'
+      incident_comment = null, return_url = null, provider_status = null,
+      provider_signals = '[]', progress = '[]'
     from locked where challenges.id = locked.id
     returning challenges.id`.execute(tx);
   return rows.map(({ id }) => id);

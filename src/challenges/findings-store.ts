@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Db } from '../db/database.ts';
 
-/** As many of a kind are kept on one challenge; what comes later is dropped. */
+/** As many of a kind are kept on one challenge; then the oldest makes room. */
 const MAX_KEPT = 50;
 
 /** What a provider found beside its decision, as it is kept and shown. */
@@ -19,7 +19,19 @@ export async function recordFinding(
   const kept = sql.ref(list);
   const entry = sql`${JSON.stringify(finding)}::jsonb`;
   await sql`
-    update challenges set ${kept} = ${kept} || jsonb_build_array(${entry})
-    where id = ${challengeId} and erased_at is null and jsonb_array_length(${kept}) < ${MAX_KEPT}
+    update challenges
+    set ${kept} = case when jsonb_array_length(${kept}) < ${MAX_KEPT} then ${kept} else ${kept} - 0 end
+      || jsonb_build_array(${entry})
+    where id = ${challengeId} and erased_at is null
       and not exists (select from jsonb_array_elements(${kept}) as known where known = ${entry})`.execute(tx);
+}
+
+/** Writes down the provider's newest word on a challenge, open or ended. */
+export async function recordProviderStatus(tx: Db, challengeId: string, word: string): Promise<void> {
+  await tx
+    .updateTable('challenges')
+    .set({ provider_status: word })
+    .where('id', '=', challengeId)
+    .where('erased_at', 'is', null)
+    .execute();
 }

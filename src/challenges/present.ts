@@ -25,6 +25,7 @@ export function presentChallenge(stored: Challenge, now: Date) {
     erased_at: isoTime(challenge.erased_at),
     provider: challenge.provider,
     return_url: challenge.return_url,
+    provider_status: challenge.provider_status,
     provider_signals: challenge.provider_signals,
     progress: progressOf(challenge),
     ...shared(challenge),

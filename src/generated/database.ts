@@ -78,6 +78,7 @@ export interface Challenges {
   provider: string | null;
   provider_attempts: Generated<number>;
   provider_signals: Generated<Json>;
+  provider_status: string | null;
   requester_id: string;
   return_url: string | null;
   started_at: Timestamp | null;

@@ -739,9 +739,14 @@ export interface components {
              */
             provider: "veriff" | "berbix" | "passbase" | "sandbox" | null;
             return_url: components["schemas"]["NullableText"];
-            /** @description What the provider found beside its decision, oldest first; also after the end. Never decides. */
+            /**
+             * @description The provider's own newest word, such as `review` while somebody there has to look, or `declined` when another
+             *     attempt is possible. For people; decide by `status`.
+             */
+            provider_status: string | null;
+            /** @description What the provider found beside its decision, oldest first; also after the end. Never decides. The newest 50. */
             provider_signals: components["schemas"]["ProviderSignal"][];
-            /** @description How far the person came at the provider, in the order it happened there. */
+            /** @description How far the person came at the provider, in the order it happened there. The newest 50. */
             progress: components["schemas"]["Progress"][];
             target_user_id: components["schemas"]["NullableText"];
             target_user_email: components["schemas"]["NullableText"];

@@ -9,19 +9,37 @@ import type { Session } from './sessions-store.ts';
 import { takeSession } from './sessions.ts';
 import { sealContext } from './store.ts';
 
-const BATCH = 20;
+/** Sessions asked about side by side, and how often in a row when there are more. */
+const BATCH = 100;
+const MAX_ROUNDS = 10;
 const MINUTE_MS = 60_000;
 /** Minutes between checks of one session, the last one repeating: webhooks are the usual way, this is for lost ones. */
-const CHECK_MINUTES = [1, 2, 5, 10, 30, 60];
+const CHECK_MINUTES = [1, 1, 2, 2, 3, 5, 10, 30, 60];
+/** So long before the deadline it is asked about for the last time: after it nothing counts. */
+const LAST_CHECK_MS = 20_000;
 
 /** Asks providers about open sessions whose webhook may never come; one that does not answer is asked again later. */
 export async function reconcileSessions(deps: InboxDeps): Promise<void> {
-  const { db, now, log } = deps;
-  const nextCheck = (checks: number) => {
-    const minutes = CHECK_MINUTES[Math.min(checks, CHECK_MINUTES.length - 1)] ?? 60;
-    return new Date(now().getTime() + minutes * MINUTE_MS);
-  };
-  const due = await takeSessionsToCheck(db, now(), BATCH, nextCheck);
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    const now = deps.now();
+    const due = await takeSessionsToCheck(deps.db, now, BATCH, (checks, expiresAt) =>
+      nextCheckAt(now, checks, expiresAt),
+    );
+    await checkSideBySide(deps, due);
+    if (due.length < BATCH) return;
+  }
+}
+
+/** When a session that was asked about `checks` times before is asked about after now; null: not any more before its end. */
+export function nextCheckAt(now: Date, checks: number, expiresAt: Date): Date | null {
+  const minutes = CHECK_MINUTES[Math.min(checks, CHECK_MINUTES.length - 1)] ?? 60;
+  const last = expiresAt.getTime() - LAST_CHECK_MS;
+  const next = Math.min(now.getTime() + minutes * MINUTE_MS, last);
+  return next > now.getTime() ? new Date(next) : null;
+}
+
+async function checkSideBySide(deps: InboxDeps, due: readonly Session[]): Promise<void> {
+  const { log } = deps;
   const nameless = due.filter((session) => session.provider_session_id === null);
   const accounts = new Set(nameless.map((session) => session.provider_account_id));
   // Side by side: one provider that hangs must delay neither the others nor the end of the process.

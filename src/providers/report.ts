@@ -1,7 +1,7 @@
 import type { Db } from '../db/database.ts';
 import type { Challenge } from '../challenges/challenge.ts';
 import { isTerminal } from '../challenges/challenge.ts';
-import { recordFinding } from '../challenges/findings-store.ts';
+import { recordFinding, recordProviderStatus } from '../challenges/findings-store.ts';
 import { applyChange } from '../challenges/settle.ts';
 import { findAnyChallenge, recordAudit } from '../challenges/store.ts';
 import { sortableTime } from './json.ts';
@@ -39,6 +39,7 @@ export async function applyReport(
     return { outcome: 'too_late' };
   }
   if (report.decidedAt !== undefined || report.decision) {
+    await recordProviderStatus(tx, session.challenge_id, report.word);
     await noteDecision(tx, session.id, {
       last_decided_at: report.decidedAt ?? session.last_decided_at,
       last_decision: report.word,

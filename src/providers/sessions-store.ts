@@ -44,7 +44,7 @@ export async function markOpen(
     provider_session_id: string | null;
     url_sealed: string;
     token_sealed: string | null;
-    next_check_at: Date;
+    next_check_at: Date | null;
   },
 ): Promise<boolean> {
   const row = await db
@@ -155,23 +155,27 @@ export async function noteDecision(
     .execute();
 }
 
-/** Takes up to `limit` open sessions whose check is due, and sets the next check by `nextCheck(checks so far)`. */
+/**
+ * Takes up to `limit` open sessions whose check is due, and sets the next check by `nextCheck(checks so far, when the
+ * challenge ends)`; null: none.
+ */
 export async function takeSessionsToCheck(
   db: Db,
   now: Date,
   limit: number,
-  nextCheck: (checks: number) => Date,
+  nextCheck: (checks: number, expiresAt: Date) => Date | null,
 ) {
   return db.transaction().execute(async (tx) => {
     const due = await tx
       .selectFrom('verification_sessions')
       .innerJoin('challenges', 'challenges.id', 'verification_sessions.challenge_id')
       .selectAll('verification_sessions')
-      .select((eb) =>
+      .select((eb) => [
+        'challenges.expires_at',
         eb
           .and([eb('challenges.completed_at', 'is', null), eb('challenges.expires_at', '>', now)])
           .as('wanted'),
-      )
+      ])
       .where('verification_sessions.status', '=', 'open')
       .where('next_check_at', '<=', now)
       .orderBy('next_check_at')
@@ -179,8 +183,10 @@ export async function takeSessionsToCheck(
       .forUpdate(['verification_sessions'])
       .skipLocked()
       .execute();
-    for (const { id, checks, wanted } of due) {
-      const set = wanted ? { checks: checks + 1, next_check_at: nextCheck(checks) } : { next_check_at: null };
+    for (const { id, checks, wanted, expires_at } of due) {
+      const set = wanted
+        ? { checks: checks + 1, next_check_at: nextCheck(checks, expires_at) }
+        : { next_check_at: null };
       await tx.updateTable('verification_sessions').set(set).where('id', '=', id).execute();
     }
     return due.filter((session) => session.wanted);

@@ -5,6 +5,7 @@ import { openAccount } from './account.ts';
 import { sweepInbox } from './inbox.ts';
 import type { InboxDeps } from './inbox.ts';
 import { unparkWebhooks } from './inbox-store.ts';
+import { nextCheckAt } from './reconcile.ts';
 import { attemptsLeft } from './report.ts';
 import { dropOpening, findCurrentSession, insertOpening, markOpen } from './sessions-store.ts';
 import { findAccountOf, sealContext } from './store.ts';
@@ -16,7 +17,6 @@ export type StartDeps = InboxDeps & { publicUrl: string };
 /** An opening that has not answered by then was lost with its process. */
 const OPENING_LOST_MS = 15_000;
 const POLL_MS = 200;
-const FIRST_CHECK_MS = 60_000;
 
 /** Where the challenge's current session is; undefined while there is none. */
 export async function findSessionUrl(
@@ -65,7 +65,7 @@ async function open(
       provider_session_id: sessionId ?? null,
       url_sealed: sealer.seal(url, sealContext.url(opening.id)),
       token_sealed: token === undefined ? null : sealer.seal(token, sealContext.token(opening.id)),
-      next_check_at: new Date(now().getTime() + FIRST_CHECK_MS),
+      next_check_at: nextCheckAt(now(), 0, challenge.expires_at),
     });
     // Too slow: another click has begun a session of its own, and this one's decision would find nobody.
     if (!opened) throw new Error('the opening was given up meanwhile');

@@ -1,6 +1,6 @@
 import { hmacHex, safeEqual } from '../kernel/crypto.ts';
 import { AppError } from '../kernel/errors.ts';
-import { bodyKey, codeOf, keyOf, parseObject, sortableTime, UNREADABLE, wordOf } from './json.ts';
+import { codeOf, echoOf, keyOf, parseObject, timeOf, UNREADABLE, unknownWebhook, wordOf } from './json.ts';
 import type { Json } from './json.ts';
 import type { RawRequest, Report, Settings, Webhook } from './provider.ts';
 
@@ -44,7 +44,7 @@ export function readWebhook(text: string): Webhook {
   const tellsAction = typeof body?.action === 'string';
   if (body && tellsAction && !tellsProgress) return readAction(body, text);
   if (body && tellsProgress && body.action === undefined) return readProgress(body, text);
-  return unknown(text);
+  return unknownWebhook(text);
 }
 
 /** What an action at Berbix means for the challenge. */
@@ -92,7 +92,7 @@ function readAction(body: Json, text: string): Webhook {
   const sessionId = idOf(transaction_id);
   const hasId = id !== undefined && id !== null;
   const eventId = idOf(id);
-  if (typeof action !== 'string' || (hasId && eventId === undefined)) return unknown(text);
+  if (typeof action !== 'string' || (hasId && eventId === undefined)) return unknownWebhook(text);
   return hasId
     ? {
         kind: 'status_changed',
@@ -111,10 +111,9 @@ function readAction(body: Json, text: string): Webhook {
 /** How far the person is. The order is that of `created_at`, not of arrival (Berbix, Verification progress). */
 function readProgress(body: Json, text: string): Webhook {
   const { transaction_id, customer_uid, type, message, created_at } = body;
-  if ((type !== 'event' && type !== 'error') || typeof message !== 'string') return unknown(text);
+  if ((type !== 'event' && type !== 'error') || typeof message !== 'string') return unknownWebhook(text);
   const sessionId = idOf(transaction_id);
   const word = wordOf(message) ?? UNREADABLE;
-  const at = typeof created_at === 'string' && sortableTime(created_at) !== undefined ? created_at : null;
   return {
     kind: 'progress',
     eventKey: keyOf('progress', [sessionId ?? transaction_id, type, message, created_at], text),
@@ -125,17 +124,7 @@ function readProgress(body: Json, text: string): Webhook {
       reasonCode: null,
       decidedAt: undefined,
       challengeId: echoOf(customer_uid),
-      progress: { type, message: word, at },
+      progress: { type, message: word, at: timeOf(created_at) },
     },
   };
-}
-
-function unknown(text: string): Webhook {
-  return { kind: 'unknown', eventKey: bodyKey(text), sessionId: undefined, report: undefined };
-}
-
-/** Our id as it came back, only ever compared: null where there is none, a mismatch where it is no text. */
-function echoOf(customerUid: unknown): string | null {
-  if (customerUid === undefined || customerUid === null || customerUid === '') return null;
-  return typeof customerUid === 'string' ? customerUid : UNREADABLE;
 }

@@ -1,8 +1,8 @@
-import { parseUrl } from '../kernel/address.ts';
 import { AppError, invalid } from '../kernel/errors.ts';
-import { basic, call, fetchAccessToken, isToken, jsonOf } from './berbix-call.ts';
+import { basic, call, fetchAccessToken } from './berbix-call.ts';
 import { actionReport, idOf, openWebhook, readWebhook } from './berbix-webhook.ts';
-import { sortableTime, wordOf } from './json.ts';
+import { isWebUrl, jsonOf } from './call.ts';
+import { isToken, timeOf, wordOf } from './json.ts';
 import type { Json } from './json.ts';
 import type { Provider, Report, Settings, Signal } from './provider.ts';
 
@@ -133,16 +133,10 @@ function readTransaction({ action, customer_uid, flags, completed_at }: Json): R
   const words = Array.isArray(flags) ? flags.map(wordOf).filter((flag) => flag !== null) : [];
   const plain = words.filter((flag) => FLAG.test(flag)).slice(0, MAX_FLAGS);
   if (plain.length === 0) return report;
-  const at = sortableTime(completed_at) === undefined ? null : wordOf(completed_at);
-  const signal: Signal = { kind: 'flags', at, facts: { flags: plain } };
+  const signal: Signal = { kind: 'flags', at: timeOf(completed_at), facts: { flags: plain } };
   return { ...report, signals: [signal] };
 }
 
 function isAbout({ id }: Json, sessionId: string): boolean {
   return id === undefined || id === null || idOf(id) === sessionId;
-}
-
-function isWebUrl(value: unknown, http: boolean): value is string {
-  const protocol = typeof value === 'string' ? parseUrl(value)?.protocol : undefined;
-  return protocol === 'https:' || (http && protocol === 'http:');
 }

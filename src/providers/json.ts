@@ -1,5 +1,6 @@
 import { isSafeNumber, parse } from 'lossless-json';
 import { sha256 } from '../kernel/crypto.ts';
+import type { Webhook } from './provider.ts';
 
 export type Json = { [field: string]: unknown };
 
@@ -34,6 +35,11 @@ export function wordOf(value: unknown): string | null {
   return typeof value === 'string' && /^[\x20-\x7e]{1,200}$/.test(value) ? value : null;
 }
 
+/** A key, a secret or a token: printable and without spaces, so fit for a header, whoever sent it. */
+export function isToken(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21-\x7e]{1,8192}$/.test(value);
+}
+
 /** An id or a code that may come as a number too, as text; else null. */
 export function codeOf(value: unknown): string | null {
   return wordOf(typeof value === 'number' ? String(value) : value);
@@ -47,6 +53,12 @@ export function wordingOf(value: unknown): string | null {
   return text.replace(/[\p{Cc}\p{Cf}]/gu, '').trim() || null;
 }
 
+/** Our challenge id as it came back, only ever compared: null where there is none, a mismatch where it is no text. */
+export function echoOf(value: unknown): string | null {
+  if (value === undefined || value === null || value === '') return null;
+  return typeof value === 'string' ? value : UNREADABLE;
+}
+
 /** What makes two webhooks the same where there is no delivery id; where a part is no plain value, only the same text is. */
 export function keyOf(kind: string, parts: unknown[], text: string): string {
   if (parts.some((part) => typeof part === 'object' && part !== null)) return bodyKey(text);
@@ -56,6 +68,16 @@ export function keyOf(kind: string, parts: unknown[], text: string): string {
 /** The event key of a webhook that is the same only when its text is. */
 export function bodyKey(text: string): string {
   return `body:${sha256(text)}`;
+}
+
+/** An authentic webhook that tells nothing we know: it is kept, and changes nothing. */
+export function unknownWebhook(text: string): Webhook {
+  return { kind: 'unknown', eventKey: bodyKey(text), sessionId: undefined, report: undefined };
+}
+
+/** A provider's time as it wrote it, if it can be put in order. */
+export function timeOf(value: unknown): string | null {
+  return typeof value === 'string' && sortableTime(value) !== undefined ? value : null;
 }
 
 /** A time with up to 9 fraction digits as seconds and nanoseconds that sort as text; `Date` would drop digits. */

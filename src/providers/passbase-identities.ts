@@ -1,10 +1,10 @@
 import { AppError } from '../kernel/errors.ts';
 import { isUuid } from '../kernel/id.ts';
+import { ask, below, jsonOf } from './call.ts';
 import { asObject, objectsOf, parseObject, sortableTime, UNREADABLE, wordOf } from './json.ts';
 import type { Json } from './json.ts';
 import type { Http, Report, Settings } from './provider.ts';
 
-const TIMEOUT_MS = 10_000;
 /** An identity may carry many listings and articles of its watchlist. */
 const MAX_IDENTITY_BYTES = 1_048_576;
 const MAX_LIST_BYTES = 8 * MAX_IDENTITY_BYTES;
@@ -71,7 +71,7 @@ function isHandedIn({ status }: Json): boolean {
 /** Takes over status, time and challenge; of all that Passbase found only whether the watchlist is clean. */
 function reportOf(identity: Json): Report {
   const word = wordOf(identity.status) ?? UNREADABLE;
-  const at = timeOf(identity.updated);
+  const at = fromUnix(identity.updated);
   const clean = asObject(identity.watchlist)?.clean;
   return {
     // A hit on the watchlist puts an identity back to pending, so what is approved is approved with it.
@@ -91,7 +91,7 @@ function challengeIdOf({ metadata }: Json): string | null {
 }
 
 /** Unix seconds as a time; null for anything else. */
-function timeOf(value: unknown): string | null {
+function fromUnix(value: unknown): string | null {
   const isTime = Number.isSafeInteger(value) && Number(value) > 0 && Number(value) <= LATEST_S;
   return isTime ? new Date(Number(value) * 1_000).toISOString() : null;
 }
@@ -125,20 +125,18 @@ function cursorOf(next: unknown): string | undefined {
 async function get(
   path: string,
   maxBytes: number,
-  { base_url = '', api_key = '' }: Settings,
-  { outbound, reach }: Http,
+  { base_url, api_key = '' }: Settings,
+  http: Http,
 ): Promise<Json | undefined> {
-  const { status, body, truncated } = await outbound.request({
+  const answer = await ask('Passbase', http, {
     method: 'GET',
-    url: `${base_url.replace(/\/+$/, '')}${path}`,
+    url: below(base_url, path),
     headers: { accept: 'application/json', 'x-api-key': api_key },
-    reach,
-    timeoutMs: TIMEOUT_MS,
     maxBytes,
+    expected: [404],
   });
-  if (status === 404) return undefined;
-  if (status < 200 || status > 299) throw new AppError('unavailable', `Passbase answered ${status}`);
-  const json = truncated ? undefined : parseObject(body.toString('utf8'));
+  if (answer.status === 404) return undefined;
+  const json = jsonOf(answer);
   if (!json) throw new AppError('unavailable', 'Passbase answered with something else than JSON');
   return json;
 }

@@ -6,6 +6,7 @@ import {
   privateEncrypt,
 } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { below } from './call.ts';
 import type { Settings } from './provider.ts';
 
 const KEY_BITS = 4_096;
@@ -21,7 +22,7 @@ export function linkFor(challengeId: string, settings: Settings): string {
     Buffer.from(JSON.stringify({ challenge_id: challengeId })),
   );
   const parameter = parameterOf({ metadata: metadata.toString('base64') });
-  return `${verify_url.replace(/\/+$/, '')}/${encodeURIComponent(slug)}?p=${parameter}`;
+  return below(verify_url, `/${encodeURIComponent(slug)}?p=${parameter}`);
 }
 
 /** What stands behind `?p=`: base64 of the JSON, percent-encoded, for `+`, `/` and `=` would not survive. */

@@ -1,6 +1,6 @@
 import { createDecipheriv } from 'node:crypto';
 import { AppError } from '../kernel/errors.ts';
-import { bodyKey, keyOf, parseObject } from './json.ts';
+import { bodyKey, keyOf, parseObject, unknownWebhook } from './json.ts';
 import { uuidOf } from './passbase-identities.ts';
 import type { RawRequest, Settings, Webhook } from './provider.ts';
 
@@ -34,7 +34,7 @@ export function openWebhook({ body }: RawRequest, { webhook_secret = '' }: Setti
 /** Recognises an opened webhook. What it says of the status is not taken over: it may differ from the identity's. */
 export function readWebhook(text: string): Webhook {
   const hint = readHint(text);
-  if (!hint) return { kind: 'unknown', eventKey: bodyKey(text), sessionId: undefined, report: undefined };
+  if (!hint) return unknownWebhook(text);
   const { event, key, status, updated } = hint;
   // The bodies of the later events are not documented; where they say less, only the same text is the same webhook.
   const isTold = typeof status === 'string' && typeof updated === 'number';

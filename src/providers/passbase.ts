@@ -1,5 +1,6 @@
-import { parseUrl } from '../kernel/address.ts';
 import { invalid } from '../kernel/errors.ts';
+import { isWebUrl } from './call.ts';
+import { isToken } from './json.ts';
 import { fetchReport, findIdentities } from './passbase-identities.ts';
 import { linkFor, newPrivateKey, publicKeyOf, readPrivateKey } from './passbase-link.ts';
 import { openWebhook, readWebhook } from './passbase-webhook.ts';
@@ -56,7 +57,7 @@ export const passbase: Provider = {
 
 function checkSettings(settings: Settings, mode: 'test' | 'live'): void {
   const { api_key = '', webhook_secret = '', slug = '', private_key = '', verify_url = '' } = settings;
-  if (!/^[\x21-\x7e]+$/.test(api_key)) {
+  if (!isToken(api_key)) {
     throw invalid('An API key is one line without spaces. Copy it from Passbase once more.', 'api_key');
   }
   const bytes = Buffer.byteLength(webhook_secret);
@@ -86,7 +87,6 @@ function checkSettings(settings: Settings, mode: 'test' | 'live'): void {
 
 /** An address to which a slug can be added; the clear is for trying things out only. */
 function isPlace(text: string, mode: 'test' | 'live'): boolean {
-  const url = parseUrl(text);
-  if (!url || url.username || url.password || /[?#]/.test(text)) return false;
-  return url.protocol === 'https:' || (mode === 'test' && url.protocol === 'http:');
+  const url = isWebUrl(text, mode === 'test') ? new URL(text) : undefined;
+  return url !== undefined && !url.username && !url.password && !/[?#]/.test(text);
 }

@@ -1,11 +1,9 @@
 import { hmacHex, safeEqual } from '../kernel/crypto.ts';
 import { AppError } from '../kernel/errors.ts';
-import { parseObject } from './json.ts';
+import { ask, below, jsonOf } from './call.ts';
 import type { Json } from './json.ts';
 import type { Http, Settings } from './provider.ts';
 
-const TIMEOUT_MS = 10_000;
-const MAX_ANSWER_BYTES = 262_144;
 const SIGNATURE = /^[0-9a-f]{64}$/i;
 
 /** What to ask Veriff; `signed` is the body of a POST, and of a GET the id in its path (Veriff, HMAC authentication). */
@@ -14,31 +12,26 @@ type Call = { method: 'GET' | 'POST'; path: string; signed: string; body?: strin
 /** Asks Veriff's API; throws `unavailable` unless it says yes. Returns nothing where the answer is no JSON object. */
 export async function call(
   settings: Settings,
-  { outbound, reach }: Http,
+  http: Http,
   { method, path, signed, body }: Call,
 ): Promise<Json | undefined> {
   const { api_key = '', shared_secret = '', base_url = '' } = settings;
-  const answer = await outbound.request({
+  const answer = await ask('Veriff', http, {
     method,
-    url: `${base_url.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1${path}`,
+    url: below(below(base_url, '').replace(/\/v1$/, ''), `/v1${path}`),
     headers: {
       'content-type': 'application/json',
       'x-auth-client': api_key,
       'x-hmac-signature': hmacHex(shared_secret, signed),
     },
     ...(body === undefined ? {} : { body }),
-    reach,
-    timeoutMs: TIMEOUT_MS,
-    maxBytes: MAX_ANSWER_BYTES,
   });
-  if (answer.status < 200 || answer.status > 299)
-    throw new AppError('unavailable', `Veriff answered ${answer.status}`);
   const signatures = [answer.headers['x-hmac-signature'], answer.headers['vrf-hmac-signature']];
   // Not every answer is signed; whatever signature is there must be right.
   if (signatures.some((value) => value !== undefined && !isSignature(value, settings, answer.body))) {
     throw new AppError('unavailable', 'Veriff’s answer has a wrong signature');
   }
-  return parseObject(answer.body.toString('utf8'));
+  return jsonOf(answer);
 }
 
 /** Whether this signature was made over these bytes with the account's secret. */

@@ -1,4 +1,4 @@
-import { asObject, objectsOf, sortableTime, wordingOf, wordOf } from './json.ts';
+import { asObject, objectsOf, timeOf, wordingOf, wordOf } from './json.ts';
 import type { Json } from './json.ts';
 import type { Fact, Signal } from './provider.ts';
 
@@ -67,10 +67,6 @@ export function fullAutoSignal({ data, time }: Json): Signal {
 /** What stands inside a user-defined status. */
 export function userStatusOf(data: unknown): Json {
   return asObject(asObject(asObject(data)?.verification)?.userDefinedData) ?? {};
-}
-
-function timeOf(value: unknown): string | null {
-  return typeof value === 'string' && sortableTime(value) !== undefined ? value : null;
 }
 
 function numberOf(value: unknown): number | null {

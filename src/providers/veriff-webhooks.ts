@@ -1,4 +1,15 @@
-import { asObject, bodyKey, codeOf, keyOf, parseObject, sortableTime, UNREADABLE, wordOf } from './json.ts';
+import {
+  asObject,
+  bodyKey,
+  codeOf,
+  echoOf,
+  keyOf,
+  parseObject,
+  sortableTime,
+  UNREADABLE,
+  unknownWebhook,
+  wordOf,
+} from './json.ts';
 import type { Json } from './json.ts';
 import type { Report, Webhook } from './provider.ts';
 import {
@@ -162,7 +173,7 @@ function readFullAuto(body: Json, text: string): Webhook {
 }
 
 function readUnknown(_: Json, text: string): Webhook {
-  return { kind: 'unknown', eventKey: bodyKey(text), sessionId: undefined, report: undefined };
+  return unknownWebhook(text);
 }
 
 function decidedAs(word: string, time: unknown, vendorData: unknown): Report {
@@ -181,10 +192,4 @@ function idsOf(sessionId: unknown, attemptId: unknown) {
 /** Without its time nothing tells one result from the next about the same attempt. */
 function timedKey(kind: string, parts: unknown[], time: unknown, text: string): string {
   return typeof time === 'string' ? keyOf(kind, [...parts, time], text) : bodyKey(text);
-}
-
-/** Our id as it came back: only ever compared, so whatever is no id of ours stays a mismatch. */
-function echoOf(vendorData: unknown): string | null {
-  if (vendorData === undefined || vendorData === null) return null;
-  return typeof vendorData === 'string' ? vendorData : UNREADABLE;
 }

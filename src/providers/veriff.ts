@@ -1,7 +1,8 @@
 import { parseUrl } from '../kernel/address.ts';
 import { safeEqual } from '../kernel/crypto.ts';
 import { AppError, invalid } from '../kernel/errors.ts';
-import { asObject, objectsOf, UNREADABLE, wordOf } from './json.ts';
+import { isWebUrl } from './call.ts';
+import { asObject, isToken, objectsOf, UNREADABLE, wordOf } from './json.ts';
 import type { Http, Provider, RawRequest, Report, Settings } from './provider.ts';
 import { call, isSignature } from './veriff-call.ts';
 import { conclusionOf, readDecision, readWebhook } from './veriff-webhooks.ts';
@@ -32,7 +33,7 @@ export const veriff: Provider = {
 
   checkSettings({ api_key = '', shared_secret = '', base_url = '' }) {
     for (const [field, value] of Object.entries({ api_key, shared_secret })) {
-      if (!/^[\x21-\x7e]+$/.test(value))
+      if (!isToken(value))
         throw invalid(`${field} must be copied from Veriff as it is, without spaces`, field);
     }
     if (api_key === shared_secret) {
@@ -63,7 +64,7 @@ export const veriff: Provider = {
     const answer = await call(settings, http, { method: 'POST', path: '/sessions', signed: body, body });
     const { id, url } = asObject(answer?.verification) ?? {};
     const sessionId = wordOf(id);
-    if (sessionId === null || typeof url !== 'string' || !isWebUrl(url, http.reach.http)) {
+    if (sessionId === null || !isWebUrl(url, http.reach.http)) {
       throw new AppError('unavailable', 'Veriff answered without a session');
     }
     return { sessionId, url };
@@ -116,9 +117,4 @@ function readBack(sessionId: string, what: 'decision' | 'attempts', settings: Se
 function header(request: RawRequest, name: string): string {
   const value = request.headers[name];
   return typeof value === 'string' ? value : '';
-}
-
-function isWebUrl(url: string, http: boolean): boolean {
-  const protocol = parseUrl(url)?.protocol;
-  return protocol === 'https:' || (http && protocol === 'http:');
 }

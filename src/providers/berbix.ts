@@ -11,6 +11,7 @@ const MAX_FLAGS = 50;
 const NO_REPORT_STATUSES = [404, 409, 410];
 const FLAG = /^[A-Za-z0-9_.-]{1,100}$/;
 const HOOK_SECRETS = ['finished_secret', 'status_secret', 'progress_secret'];
+const WORDS = ['api_secret', 'template_key', ...HOOK_SECRETS];
 const WEBHOOKS_PAGE = 'Berbix Dashboard → Integration → General → Webhooks';
 
 /** Berbix: hosted transactions, three webhooks with a secret each, and reading a transaction back. */
@@ -45,6 +46,7 @@ export const berbix: Provider = {
   ],
 
   checkSettings(settings, mode) {
+    checkWords(settings);
     const prefix = `secret_${mode}_`;
     if (!settings.api_secret?.startsWith(prefix)) {
       throw invalid(
@@ -107,6 +109,11 @@ export const berbix: Provider = {
     return readTransaction(transaction);
   },
 };
+
+function checkWords(settings: Settings): void {
+  const broken = WORDS.find((field) => !/^[\x21-\x7e]*$/.test(settings[field] ?? ''));
+  if (broken) throw invalid(`${broken} must be copied from Berbix as it is, without spaces`, broken);
+}
 
 function checkHookSecrets(settings: Settings, mode: 'test' | 'live'): void {
   const other = mode === 'test' ? 'live' : 'test';

@@ -195,6 +195,10 @@ describe('settings', () => {
     ['a hook secret for an API secret', { api_secret: 'whs_test_x' }, 'test', 'api_secret', /secret_test_/],
     ['no API secret', { api_secret: '' }, 'test', 'api_secret', /secret_test_/],
     ['a hook secret of live mode', { status_secret: 'whs_live_x' }, 'test', 'status_secret', /live/],
+    ['an API secret of two words', { api_secret: 'secret_test_x y' }, 'test', 'api_secret', /without spaces/],
+    ['a template key with a line end', { template_key: 'tk\n' }, 'test', 'template_key', /without spaces/],
+    ['a hook secret with a space', { finished_secret: ' berbix-hook' }, 'test', 'finished_secret', /spaces/],
+    ['an optional one of two words', { progress_secret: 'a b' }, 'test', 'progress_secret', /without spaces/],
     ['one hook secret twice', { progress_secret: SECRET }, 'test', 'progress_secret', /finished_secret/],
   ])('with %s are refused', (_, change, mode, field, words) => {
     const refusal = () => check({ ...right, ...change }, mode);

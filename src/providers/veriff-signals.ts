@@ -41,10 +41,10 @@ export function registrySignal(kind: string, { data, time }: Json): Signal {
   return { kind, at: timeOf(time), facts };
 }
 
-/** The label that somebody at the Customer Portal gave an attempt; the reason they wrote stays at Veriff. */
+/** The code of the label that somebody at the Customer Portal gave an attempt; what they typed may name a person. */
 export function userStatusSignal({ data, time }: Json): Signal {
-  const { status, statusCode, createdAt } = userStatusOf(data);
-  const facts = { status: wordingOf(status), status_code: wordOf(statusCode) };
+  const { statusCode, createdAt } = userStatusOf(data);
+  const facts = { status_code: wordOf(statusCode) };
   return { kind: 'user_status', at: timeOf(createdAt) ?? timeOf(time), facts };
 }
 

@@ -8,7 +8,7 @@ import type { Call, Handler, Reply, Routes } from './server.ts';
 /** Seconds that access and client tokens live. */
 const TOKEN_SECONDS = 3_600;
 
-export type BerbixApi = {
+type BerbixApi = {
   apiSecret: string;
   templateKey: string;
   transactions: BerbixTransaction[];

@@ -19,11 +19,11 @@ export type Outcome = keyof typeof OUTCOMES;
 
 /** What Berbix decides itself, what a person changes it to afterwards, why, and whether the photos had to be repeated. */
 type Script = { decides?: string; changed?: string; flags?: readonly string[]; retries?: boolean };
-export type Told = { kind: HookKind; body: Json };
+type Told = { kind: HookKind; body: Json };
 type Step = readonly [type: ProgressType, message: string];
 
 /** An action that only this customer's configuration knows. */
-export const CUSTOM_ACTION = 'escalate-to-fraud-team';
+const CUSTOM_ACTION = 'escalate-to-fraud-team';
 
 const SCRIPTS: { readonly [outcome in Outcome]: Script } = {
   accept: { decides: 'accept' },

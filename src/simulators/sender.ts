@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Delivery, Message, SimulatorOptions, Travel } from './simulator.ts';
 
 /** What a vendor says of its webhooks: what counts as received, how long it waits for that, and when it tries again. */
-export type Manner = {
+type Manner = {
   accepts: (status: number) => boolean;
   answerMs: number;
   retryMs: readonly number[];

@@ -19,7 +19,7 @@ export type VeriffSession = SimulatedSession & {
 };
 
 /** Veriff's words for a decision with their codes, for an event with theirs. */
-export const DECISIONS = {
+const DECISIONS = {
   approved: 9001,
   declined: 9102,
   resubmission_requested: 9103,
@@ -27,7 +27,7 @@ export const DECISIONS = {
   abandoned: 9104,
   review: 9121,
 } as const;
-export const EVENTS = { started: 7001, submitted: 7002, waiting_complete: 7007 } as const;
+const EVENTS = { started: 7001, submitted: 7002, waiting_complete: 7007 } as const;
 
 export type Decision = keyof typeof DECISIONS;
 export type Event = keyof typeof EVENTS;

@@ -90,7 +90,7 @@ export function ineAndCurpBody(session: VeriffSession): Json {
 /** A label that somebody gave the attempt in the portal. */
 export function userStatusBody(session: VeriffSession): Json {
   const userDefinedData = {
-    status: 'Looks odd',
+    status: `Looks like ${FIRST_NAME} ${LAST_NAME}`,
     statusCode: 'looks_odd',
     reason: `Compare with ${LAST_NAME}`,
     reasonCode: null,

@@ -90,14 +90,18 @@ describe('what is authentic but must not have an effect is kept, answered 200, a
   });
 
   test('a hint that says more than is true: Passbase is asked, and has not approved', async () => {
-    Object.assign(identityOf(door.open), { status: 'pending' });
-    const lie = hint(identityOf(door.open).id);
+    await door.play(door.open.session, 'pending');
+    await door.outcomes(door.open.session);
+    const identity = identityOf(door.open);
+    // Silent about the watchlist, which would be noted.
+    Object.assign(identity, { updated: identity.updated + 1, clean: null });
+    const lie = hint(identity.id, { updated: identity.updated + 1_000 });
     await door.leaves(sealed(lie), { status: 200, line: { outcome: 'recorded' } });
   });
 
   test('a change of mind after the decision: too late, and one entry in the trail of its challenge', async () => {
     const identity = identityOf(door.ended);
-    // Silent about the watchlist, which would be noted on an ended challenge too.
+    // Silent about the watchlist again: it is noted on an ended challenge too.
     Object.assign(identity, { status: 'declined', updated: identity.updated + 10, clean: null });
     const declined = hint(identity.id, { status: 'declined', updated: identity.updated });
     await door.leaves(sealed(declined), { status: 200, line: { outcome: 'too_late' }, audits: 1 });

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createSealer } from '../../src/kernel/crypto.ts';
 import { saveAccount, sealContext } from '../../src/providers/store.ts';
+import { PERSONAL } from '../../src/simulators/veriff-bodies.ts';
 import { findFirstTenant } from '../../src/tenants/store.ts';
 import { vendorSample } from '../fixtures/veriff/vectors.ts';
 import { createDatabase } from '../support/database.ts';
@@ -15,7 +16,6 @@ import type { Created } from '../support/server.ts';
 import { startSink } from '../support/sink.ts';
 import { until } from '../support/until.ts';
 import { startVeriff } from '../support/veriff.ts';
-import { PERSONAL } from '../support/veriff-bodies.ts';
 
 const START_MS = 20_000;
 /** What the vendor's sample says about a person, as far as it is unlike anything else. */

@@ -3,10 +3,10 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { sealContext } from '../../src/providers/store.ts';
+import { authHeaders } from '../../src/simulators/veriff-auth.ts';
 import { API_KEY, approved, reprinted, SECRET, submitted, vendorSample } from '../fixtures/veriff/vectors.ts';
 import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
-import { authHeaders } from '../support/veriff-sender.ts';
 
 const KB = 1_024;
 const credentials = { apiKey: API_KEY, secret: SECRET };

@@ -2,13 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { eraseTarget } from '../../src/challenges/erase.ts';
 import { newId } from '../../src/kernel/id.ts';
+import { PERSONAL } from '../../src/simulators/veriff-bodies.ts';
 import { attemptsOf, deliveriesOf, makeDue, nthAttempt, openSinks, settle } from '../support/deliveries.ts';
 import { createPerson } from '../support/person.ts';
 import { readAllRows } from '../support/rows.ts';
 import { BACKENDS, startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
-import { PERSONAL } from '../support/veriff-bodies.ts';
 import { startVeriffStory } from '../support/veriff-story.ts';
 import type { VeriffStory } from '../support/veriff-story.ts';
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { isoTime } from '../../src/challenges/present.ts';
+import { decisionBody, PERSONAL } from '../../src/simulators/veriff-bodies.ts';
 import { runCli } from '../support/cli.ts';
 import type { Ran } from '../support/cli.ts';
 import { auditOf, NOBODY } from '../support/desk.ts';
 import { insertInbound, insertRefusal } from '../support/inbound.ts';
-import { decisionBody, PERSONAL } from '../support/veriff-bodies.ts';
 import { startVeriffStory } from '../support/veriff-story.ts';
 import type { VeriffStory } from '../support/veriff-story.ts';
 

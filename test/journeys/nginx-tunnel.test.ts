@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sealContext } from '../../src/providers/store.ts';
+import { authHeaders } from '../../src/simulators/veriff-auth.ts';
 import { API_KEY, SECRET } from '../fixtures/veriff/vectors.ts';
 import { startNginx } from '../support/nginx.ts';
 import type { Nginx } from '../support/nginx.ts';
 import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
-import { authHeaders } from '../support/veriff-sender.ts';
 
 /** What cloudflared on the same machine is told to forward to. */
 const WHOLE = 'http://verify.example.com:8720';

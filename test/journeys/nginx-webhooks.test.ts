@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { findProvider } from '../../src/providers/index.ts';
 import { sealContext } from '../../src/providers/store.ts';
+import { authHeaders } from '../../src/simulators/veriff-auth.ts';
 import { API_KEY, approved, declined, SECRET, vendorSample } from '../fixtures/veriff/vectors.ts';
 import { startNginx } from '../support/nginx.ts';
 import type { Nginx } from '../support/nginx.ts';
 import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
-import { authHeaders } from '../support/veriff-sender.ts';
 
 const KB = 1_024;
 const DEDICATED = 'https://veriffwh.example.com/';

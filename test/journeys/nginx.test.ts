@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startNginx, NGINX_CONFIGS } from '../support/nginx.ts';
+import { startNginx, CONFIGS } from '../support/nginx.ts';
 import type { Nginx } from '../support/nginx.ts';
 import { freePort } from '../support/redis.ts';
 import { startServer } from '../support/server.ts';
@@ -48,7 +48,7 @@ async function start(created: Created, from: string, headers: Record<string, str
 }
 
 describe('nginx accepts', () => {
-  test.each(NGINX_CONFIGS.map((config) => [config]))('%s alone', async (config) => {
+  test.each(CONFIGS.map((config) => [config]))('%s alone', async (config) => {
     const alone = await startNginx({ upstream: '127.0.0.1:9', configs: [config] });
     await alone.close();
     expect(alone.tested.text).toMatch(/syntax is ok[^]*test is successful/);

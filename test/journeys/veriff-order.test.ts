@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { decisionBody } from '../../src/simulators/veriff-bodies.ts';
 import { createPerson } from '../support/person.ts';
 import { BACKENDS } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { startVeriff } from '../support/veriff.ts';
-import { decisionBody } from '../support/veriff-bodies.ts';
 import { startVeriffStory } from '../support/veriff-story.ts';
 import type { VeriffStory } from '../support/veriff-story.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Decision } from '../../src/simulators/veriff-bodies.ts';
 import { startVeriffStory } from '../support/veriff-story.ts';
 import type { VeriffStory } from '../support/veriff-story.ts';
 import { until } from '../support/until.ts';
-import type { Decision } from '../support/veriff-bodies.ts';
 
 /** The server looks every ten seconds for sessions to ask about. */
 const LOOKS_AGAIN_MS = 20_000;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createOutbound } from '../../src/kernel/outbound.ts';
 import { veriff } from '../../src/providers/veriff.ts';
+import { authHeaders, sign } from '../../src/simulators/veriff-auth.ts';
 import {
   API_KEY,
   CHALLENGE_ID,
@@ -10,7 +11,6 @@ import {
 } from '../fixtures/veriff/vectors.ts';
 import { decision, PERSONAL } from '../fixtures/veriff/types.ts';
 import { startSink } from '../support/sink.ts';
-import { authHeaders, sign } from '../support/veriff-sender.ts';
 
 const run = { challengeId: CHALLENGE_ID, returnUrl: 'https://id.example/challenge/x/result' };
 const fetchReport = (sessionId: string) =>

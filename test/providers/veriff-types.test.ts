@@ -142,12 +142,7 @@ describe('what is found beside the decision', () => {
       '2026-01-15T10:06:31.000Z',
       { status: 'found', code: 200, active: false, status_curp: 'AN' },
     ],
-    [
-      'user_status',
-      userStatus,
-      '2026-01-15T11:00:00.123456Z',
-      { status: 'Sieht seltsam aus ✓', status_code: 'looks_odd' },
-    ],
+    ['user_status', userStatus, '2026-01-15T11:00:00.123456Z', { status_code: 'looks_odd' }],
     [
       'full_auto',
       fullAuto,
@@ -318,7 +313,7 @@ describe('hostile values', () => {
   test('what could not be stored stays out of signals', () => {
     const bad = 'odd\0 \ud800 \u202e✓';
     const written = JSON.stringify([
-      signalOf(change(userStatus, 'data.verification.userDefinedData.status', bad)),
+      signalOf(change(userStatus, 'data.verification.userDefinedData.statusCode', bad)),
       signalOf(change(ine, 'data.status', bad)),
       signalOf(change(watchlist, 'matchStatus', bad)),
       signalOf(change(fullAuto, 'data.verification.insights', [{ label: bad, result: {}, category: [1] }])),

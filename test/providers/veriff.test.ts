@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { AppError } from '../../src/kernel/errors.ts';
 import type { RawRequest } from '../../src/providers/provider.ts';
 import { veriff } from '../../src/providers/veriff.ts';
+import { sign } from '../../src/simulators/veriff-auth.ts';
 import {
   API_KEY,
   approved,
@@ -16,7 +17,6 @@ import {
   vendorSample,
 } from '../fixtures/veriff/vectors.ts';
 import type { Vector } from '../fixtures/veriff/vectors.ts';
-import { sign } from '../support/veriff-sender.ts';
 
 const settings = { api_key: API_KEY, shared_secret: SECRET, base_url: 'https://veriff.example' };
 

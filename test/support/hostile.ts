@@ -11,7 +11,7 @@ import { until } from './until.ts';
 /** What goes to a door: the exact bytes, with these headers. */
 export type Shot = { body: string | Buffer; headers: Record<string, string> };
 /** What becomes of it: how it is answered, its line in the account's log, and how many entries in audit trails. */
-export type Effect = { status: number; line: Partial<Line>; audits?: number };
+type Effect = { status: number; line: Partial<Line>; audits?: number };
 type Line = Selectable<Inbox>;
 
 const HOUR_MS = 3_600_000;

@@ -11,10 +11,10 @@ import { commandFor } from './tools.ts';
 import { until } from './until.ts';
 
 const DEPLOY = resolve(import.meta.dirname, '../../deploy/nginx');
-const CONFIGS = ['countersign.conf', 'provider-webhooks.conf', 'cloudflare-tunnel.conf'] as const;
-export const NAMES = { all: 'verify.example.com', webhooks: 'veriffwh.example.com' } as const;
+export const CONFIGS = ['countersign.conf', 'provider-webhooks.conf', 'cloudflare-tunnel.conf'] as const;
+const NAMES = { all: 'verify.example.com', webhooks: 'veriffwh.example.com' } as const;
 
-export type NginxConfig = (typeof CONFIGS)[number];
+type NginxConfig = (typeof CONFIGS)[number];
 type Options = {
   /** where Countersign listens, as host:port */
   upstream: string;
@@ -32,8 +32,6 @@ type Wish = {
   /** the loopback address that the client calls from */
   from?: string;
 };
-
-export { CONFIGS as NGINX_CONFIGS };
 
 /** nginx with the very files of deploy/nginx: only its own addresses and paths are replaced, names stay as they are. */
 export async function startNginx({ upstream, account = 'none', configs = CONFIGS, edit = same }: Options) {

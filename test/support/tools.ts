@@ -13,7 +13,7 @@ const TOOLS = {
   processes: { commands: ['ps'], package: 'procps' },
 } as const;
 
-export type Tool = keyof typeof TOOLS;
+type Tool = keyof typeof TOOLS;
 
 /** Packages whose service would start now and at every boot. Tests run their own. */
 const SERVICES: ReadonlySet<string> = new Set([TOOLS.redis.package, TOOLS.nginx.package]);

@@ -1,1 +1,0 @@
-export { authHeaders, sign } from '../../src/simulators/veriff-auth.ts';

@@ -5,6 +5,7 @@ import { openStore } from '../db/open.ts';
 import type { Store } from '../db/open.ts';
 import { summarizeBacklog } from '../deliveries/backlog-store.ts';
 import { acceptedSettings, openAccount } from '../providers/account.ts';
+import { summarizeInbox } from '../providers/inbox-store.ts';
 import { listAccounts } from '../providers/store.ts';
 import { checkRedis } from '../queue.ts';
 import { checkCallbackSecrets } from '../tenants/seals.ts';
@@ -16,6 +17,7 @@ const MIN_POSTGRES = 150_000;
 const MAX_CLOCK_SKEW_MS = 2_000;
 const MAX_OVERDUE_MS = 60_000;
 const SECRETS_CHECKED = 10_000;
+const HOUR_MS = 3_600_000;
 
 export const doctor: Command = {
   name: 'doctor',
@@ -80,6 +82,7 @@ async function checkDatabase(config: Config): Promise<Check[]> {
       await attempt('clock', () => checkClock(open)),
       await attempt('encryption', () => checkSeals(open)),
       await attempt('deliveries', () => checkDeliveries(open)),
+      await attempt('webhooks', () => checkInbox(open)),
     ];
   } catch (error) {
     return [{ name: 'database', state: 'fail', detail: (error as Error).message }];
@@ -115,6 +118,20 @@ async function checkSeals(store: Store): Promise<Check> {
     state: 'ok',
     detail: `the key opens ${secrets} callback secret(s) and ${accounts.length} provider account(s)`,
   };
+}
+
+async function checkInbox({ db }: Store): Promise<Check> {
+  const name = 'webhooks';
+  const now = Date.now();
+  const { overdue, refused } = await summarizeInbox(db, {
+    before: new Date(now - MAX_OVERDUE_MS),
+    since: new Date(now - HOUR_MS),
+  });
+  if (overdue > 0)
+    return { name, state: 'fail', detail: `${overdue} kept and not handled; is a worker running?` };
+  if (refused === 0) return { name, state: 'ok', detail: 'all handled, none refused in the last hour' };
+  const detail = `${refused} refused in the last hour; see \`countersign webhook list --outcome refused\``;
+  return { name, state: 'warn', detail };
 }
 
 async function checkDeliveries({ db }: Store): Promise<Check> {

@@ -55,6 +55,13 @@ function counters(registry: Registry) {
     connectionsTotal: counter('connections_total', 'Attempts by whether their connection stood already', {
       reused: ['true', 'false'],
     }),
+    inboundTotal: counter('inbound_total', 'Webhooks of providers by what happened at the door', {
+      provider: [],
+      result: [],
+    }),
+    inboundHandledTotal: counter('inbound_handled_total', 'Webhooks of providers by what became of them', {
+      outcome: [],
+    }),
     flushRetriesTotal: counter('flush_retries_total', 'Times that writing results failed and was repeated'),
   };
 }

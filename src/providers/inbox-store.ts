@@ -104,3 +104,27 @@ export async function unparkWebhooks(
     .where('handled_at', 'is', null)
     .execute();
 }
+
+/** How many webhooks should have been handled by `before` and are not, and how many were refused since `since`. */
+export async function summarizeInbox(
+  db: Db,
+  { before, since }: { before: Date; since: Date },
+): Promise<{ overdue: number; refused: number }> {
+  const { overdue, refused } = await db
+    .selectNoFrom((eb) => [
+      eb
+        .selectFrom('inbox')
+        .select((of) => of.fn.countAll<string>().as('n'))
+        .where('handled_at', 'is', null)
+        .where('next_try_at', '<', before)
+        .as('overdue'),
+      eb
+        .selectFrom('inbox')
+        .select((of) => of.fn.sum<string | null>('copies').as('n'))
+        .where('reason', 'is not', null)
+        .where('received_at', '>', since)
+        .as('refused'),
+    ])
+    .executeTakeFirstOrThrow();
+  return { overdue: Number(overdue), refused: Number(refused) };
+}

@@ -7,6 +7,7 @@ import type { DB } from '../generated/database.ts';
 import type { Sealer } from '../kernel/crypto.ts';
 import { isUuid } from '../kernel/id.ts';
 import type { Log } from '../kernel/log.ts';
+import type { Metrics } from '../kernel/metrics.ts';
 import type { Outbound, Reach } from '../kernel/outbound.ts';
 import type { Jobs } from '../queue.ts';
 import { getAccountById } from './account.ts';
@@ -32,6 +33,7 @@ export type InboxDeps = {
   /** the way out, for webhooks that are only a hint */
   outbound: Outbound;
   reachOf: (mode: Mode) => Reach;
+  metrics: Pick<Metrics, 'inboundTotal' | 'inboundHandledTotal'>;
 };
 
 /** What came of a kept webhook, and the challenge if it was ended by it. */
@@ -56,7 +58,9 @@ export async function handleWebhook(deps: InboxDeps, inboxId: string): Promise<v
   const handled =
     first && 'ask' in first ? await attempt(deps, inboxId, await askProvider(deps, first)) : first;
   if (!handled || 'ask' in handled) return;
-  deps.log.info({ inbox_id: inboxId, outcome: handled.outcome }, 'webhook handled');
+  const { outcome } = handled;
+  deps.metrics.inboundHandledTotal.inc({ outcome });
+  deps.log.info({ inbox_id: inboxId, outcome }, 'webhook handled');
   if (handled.ended) deps.wake(endpointsOf([handled.ended]));
 }
 

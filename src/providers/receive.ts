@@ -32,7 +32,7 @@ export type Receiver = {
 
 /** One of these per process: webhooks that come at the same time share a statement. */
 export function createReceiver(deps: InboxDeps): Receiver {
-  const { sealer, now, log } = deps;
+  const { sealer, now, log, metrics } = deps;
   const accountAt = rememberAccounts(deps);
   const keep = batched((rows: NewWebhook[]) => keepOnce(deps, rows), { ...KEPT, atOnce: 2 });
   // Apart, and one at a time: a flood of forged webhooks must not keep authentic ones waiting.
@@ -63,6 +63,7 @@ export function createReceiver(deps: InboxDeps): Receiver {
         ...arrivedAt(now(), address),
         next_try_at: new Date(now().getTime() + HANDED_MS),
       });
+      metrics.inboundTotal.inc({ provider: account.provider, result: fresh ? 'kept' : 'duplicate' });
       log.info(
         {
           ...{ provider: account.provider, account_id: account.id, kind: webhook.kind },
@@ -85,6 +86,7 @@ export function createReceiver(deps: InboxDeps): Receiver {
         outcome: 'refused',
         reason,
       });
+      metrics.inboundTotal.inc({ provider: account.provider, result: reason });
       log.warn({ provider: account.provider, account_id: account.id, reason, address }, 'webhook refused');
     },
   };

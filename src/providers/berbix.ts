@@ -44,6 +44,7 @@ export const berbix: Provider = {
     '35.225.34.97',
     '34.122.149.70',
   ],
+  comesBack: true,
 
   checkSettings(settings, mode) {
     checkWords(settings);

@@ -34,6 +34,8 @@ export const passbase: Provider = {
     verify_url: { help: 'Where people are sent', fallback: 'https://verify.passbase.com' },
   },
   addresses: [],
+  // A link has no place for an address to return to.
+  comesBack: false,
   checkSettings,
 
   setUp: (webhookUrl, { private_key = '' }) => [
@@ -44,10 +46,8 @@ export const passbase: Provider = {
     ...publicKeyOf(private_key).split('\n'),
   ],
 
-  // Nothing is created at Passbase before the person is there, so its id for the session is not known yet. A link has
-  // no place for an address to return to: the person goes back to our page by themselves.
-  startSession: ({ challengeId }, settings) =>
-    Promise.resolve({ sessionId: undefined, url: linkFor(challengeId, settings) }),
+  // Nothing is created at Passbase before the person is there, so its id for the session is not known yet.
+  startSession: (run, settings) => Promise.resolve({ sessionId: undefined, url: linkFor(run, settings) }),
 
   openWebhook,
   readWebhook,

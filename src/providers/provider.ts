@@ -42,6 +42,8 @@ export type Report = {
   decidedAt: string | undefined;
   /** our challenge id as the provider echoes it; null where it does not */
   challengeId: string | null;
+  /** our id of the run, where startSession could only put it into a link */
+  runId?: string | null;
   signals?: Signal[];
   progress?: Progress;
 };
@@ -57,6 +59,8 @@ export type Webhook = {
   report: Report | undefined;
   /** only a hint that there may be a report: the provider is asked before anything changes */
   ask?: boolean;
+  /** the same text may be news again: it is the same webhook for a minute only */
+  repeats?: boolean;
 };
 
 /** A session as the provider knows it; `token` is what startSession returned with it. */
@@ -68,6 +72,8 @@ export type Provider = {
   fields: { [field: string]: Field };
   /** the addresses its webhooks come from, where it publishes them */
   addresses: readonly string[];
+  /** whether it leads the browser back to `returnUrl` */
+  comesBack: boolean;
   /** Throws a 400 for settings that cannot be right, such as a secret of the other mode. */
   checkSettings?(settings: Settings, mode: 'test' | 'live'): void;
   /** What the operator is to do at the provider, a line each. */
@@ -77,7 +83,7 @@ export type Provider = {
    * `sessionId` the session is found by the challenge id in a report. `token` is sealed and given to fetchReport.
    */
   startSession(
-    run: { challengeId: string; returnUrl: string },
+    run: { challengeId: string; runId: string; returnUrl: string },
     settings: Settings,
     http: Http,
   ): Promise<{ sessionId: string | undefined; url: string; token?: string }>;

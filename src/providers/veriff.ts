@@ -30,6 +30,7 @@ export const veriff: Provider = {
     ...['18.98.6.64/27', '3.42.137.128/27', '3.42.136.96/27'],
     ...['34.254.42.181', '34.242.213.89', '52.19.226.239', '3.251.215.160/27'],
   ],
+  comesBack: true,
 
   checkSettings({ api_key = '', shared_secret = '', base_url = '' }) {
     for (const [field, value] of Object.entries({ api_key, shared_secret })) {

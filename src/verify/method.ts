@@ -13,3 +13,8 @@ export function methodOf({ provider, mode }: Challenge): string | undefined {
 export function labelOf({ provider }: Challenge): string {
   return (provider ? findProvider(provider)?.label : undefined) ?? 'the sandbox';
 }
+
+/** Whether it leads the browser back here; else the person comes back by themselves. */
+export function comesBack({ provider }: Challenge): boolean {
+  return (provider ? findProvider(provider)?.comesBack : undefined) ?? true;
+}

@@ -55,6 +55,30 @@ export function continuePage({ url, label }: { url: string; label: string }): st
   );
 }
 
+/** Before a provider that does not lead back: it opens in a tab of its own, and this page waits for the person. */
+export function awayPage(challenge: Challenge, { url, label }: { url: string; label: string }): string {
+  const title = `Go on at ${label}`;
+  return page(
+    title,
+    <>
+      <TestBadge challenge={challenge} />
+      <h1>{title}</h1>
+      <p>{`${label} opens in a tab of its own. You will show your document and your face there.`}</p>
+      <p>
+        <a href={url} target="_blank" rel="noopener noreferrer">
+          {`Open ${label}`}
+        </a>
+      </p>
+      <p>Keep this page open, and come back to it when you are done there.</p>
+      <form action={`/challenge/${challenge.id}/result`}>
+        <button type="submit" class="secondary outline">
+          I am done
+        </button>
+      </form>
+    </>,
+  );
+}
+
 /** The sandbox: the developer plays the person. */
 export function sandboxPage(challenge: Challenge, now: Date): string {
   return page(

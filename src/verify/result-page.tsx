@@ -10,12 +10,14 @@ type Ending = {
   /** where the person goes back to, and whether that happens by itself */
   returnTo?: string | undefined;
   leaving?: boolean;
+  /** the provider that the person may not be done with yet */
+  goOnWith?: string | undefined;
 };
 
 /** How it ended, or that it has not ended yet. */
 export function resultPage(
   challenge: Challenge,
-  { mayReport = false, returnTo, leaving = false }: Ending = {},
+  { mayReport = false, returnTo, leaving = false, goOnWith }: Ending = {},
 ): string {
   const { title, text } = outcomeOf(challenge, returnTo !== undefined);
   return page(
@@ -25,6 +27,7 @@ export function resultPage(
       <h1>{title}</h1>
       <p role="status">{text}</p>
       {returnTo ? <Return url={returnTo} leaving={leaving} /> : null}
+      {goOnWith ? <GoOn challenge={challenge} label={goOnWith} /> : null}
       <Reference challenge={challenge} />
       {mayReport ? <ReportForm challenge={challenge} /> : null}
     </>,
@@ -64,6 +67,14 @@ function Return({ url, leaving }: { url: string; leaving: boolean }) {
         <p class="quiet">You are taken there in a few seconds. If you come back to this page, it stays.</p>
       ) : null}
     </>
+  );
+}
+
+function GoOn({ challenge, label }: { challenge: Challenge; label: string }) {
+  return (
+    <p>
+      Not done yet? <a href={`/challenge/${challenge.id}/continue`}>{`Go on at ${label}`}</a>
+    </p>
   );
 }
 
@@ -112,7 +123,7 @@ function outcomeOf(challenge: Challenge, goesOn: boolean): { title: string; text
     default:
       return {
         title: 'Waiting for the result',
-        text: 'This page shows it as soon as it is there. You need not reload it.',
+        text: `This can take a while. The page shows the result as soon as it is there. ${requester} will be told as well, so you may leave.`,
       };
   }
 }

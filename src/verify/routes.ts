@@ -14,8 +14,8 @@ import { letFrame } from '../web/security.ts';
 import { deviceFacts } from './device.ts';
 import { formField, readForm, refuseForeignSite, textOf } from './form.ts';
 import { isFramed, isOwnStep } from './frame.ts';
-import { labelOf, methodOf } from './method.ts';
-import { continuePage, startPage } from './pages.tsx';
+import { comesBack, labelOf, methodOf } from './method.ts';
+import { awayPage, continuePage, startPage } from './pages.tsx';
 import { resultPage, retryPage } from './result-page.tsx';
 import { returnUrl } from './return.ts';
 import { sandboxRoutes } from './sandbox.ts';
@@ -69,8 +69,10 @@ export function verifyRoutes(deps: VerifyDeps): Router {
     const { challenge } = await byBrowser(deps, { req, res });
     const url = isTerminal(challenge.status) ? undefined : await findSessionUrl(deps, challenge);
     if (url === undefined) return res.redirect(303, 'result');
+    const onward = { url, label: labelOf(challenge) };
+    if (!comesBack(challenge)) return res.send(awayPage(challenge, onward));
     // A page of its own, because a redirect straight after the form would have to be allowed by form-action.
-    res.set('Refresh', `1; url=${url}`).send(continuePage({ url, label: labelOf(challenge) }));
+    res.set('Refresh', `1; url=${url}`).send(continuePage(onward));
   });
 
   router.get('/:id/result', async (req, res) => {
@@ -78,7 +80,10 @@ export function verifyRoutes(deps: VerifyDeps): Router {
     if (!isTerminal(challenge.status)) {
       const left = await attemptsToOffer(deps, challenge);
       if (left > 0) res.send(retryPage(challenge, { left, label: labelOf(challenge) }));
-      else res.set('Refresh', String(WAIT_SECONDS)).send(resultPage(challenge));
+      else {
+        const goOnWith = comesBack(challenge) ? undefined : labelOf(challenge);
+        res.set('Refresh', String(WAIT_SECONDS)).send(resultPage(challenge, { goOnWith }));
+      }
       return;
     }
     const returnTo = returnUrl(challenge, domains);

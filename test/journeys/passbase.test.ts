@@ -27,9 +27,8 @@ describe.each(BACKENDS)('a challenge that Passbase decides, queue on %s', (backe
     expect((await person.open(created).expect(200)).text).toContain('Continue with Passbase');
     await person.start(created).expect(303);
     const onward = await person.agent.get(`/challenge/${id}/continue`).expect(200);
-    const link = String(onward.headers.refresh).replace('1; url=', '');
+    const [, link = ''] = /<a href="([^"]+)"/.exec(onward.text) ?? [];
     expect(link).toMatch(new RegExp(`^${passbase.url}/countersign\\?p=`));
-    expect(onward.text).toContain(`href="${link}"`);
     // Nothing happens at Passbase before the person is there.
     expect(passbase.sessions).toHaveLength(0);
     expect(story.requests).toHaveLength(0);

@@ -1,4 +1,6 @@
+import { SANDBOX } from '../challenges/choice.ts';
 import type { Config } from '../config.ts';
+import type { Db } from '../db/database.ts';
 import type { Store } from '../db/open.ts';
 import { hostOf, isLocalhost, parseUrl, portOf as urlPort } from '../kernel/address.ts';
 import { AppError } from '../kernel/errors.ts';
@@ -9,10 +11,13 @@ import { findAccountOf, saveAccount, sealContext } from '../providers/store.ts';
 import { createReach } from '../reach.ts';
 import { simulators } from '../simulators/index.ts';
 import type { Simulator } from '../simulators/simulator.ts';
+import { saveTenantMode } from '../tenants/modes-store.ts';
 import { UsageError, withTenant } from './command.ts';
 import type { Command, Values } from './command.ts';
+import { defaultProvider } from './provider-text.ts';
 import { untilServersNoticed } from './rotation.ts';
-import { simulationText } from './simulate-text.ts';
+import { isServedAt } from './simulate-server.ts';
+import { notServedText, simulationText, stoppingText } from './simulate-text.ts';
 import type { Simulation } from './simulate-text.ts';
 import { portOption, portOf, TRAVEL_OPTIONS, travelOf } from './simulate-options.ts';
 
@@ -43,12 +48,19 @@ function simulate(name: string, port: number): Command {
         out.write(`${new Date().toISOString().slice(11, 19)}  ${line}\n`);
       };
       const simulation = await startSimulation(name, config, values, tell);
-      const { simulator, accountId, webhookUrl } = simulation;
-      const facts = { provider: name, url: simulator.url, account_id: accountId, webhook_url: webhookUrl };
+      const { simulator, accountId, webhookUrl, byDefault } = simulation;
+      const facts = {
+        provider: name,
+        url: simulator.url,
+        account_id: accountId,
+        webhook_url: webhookUrl,
+        default_provider: byDefault,
+      };
+      if (!simulation.served) process.stderr.write(notServedText(config, simulation));
       process.stdout.write(
         values.json ? `${JSON.stringify(facts)}\n` : simulationText(name, config, simulation),
       );
-      closeOnSignal(simulator);
+      closeOnSignal(simulator, stoppingText(name, simulation));
       return undefined;
     },
   };
@@ -77,17 +89,29 @@ export async function startSimulation(
       const seal = (id: string) =>
         store.sealer.seal(JSON.stringify(simulator.settings), sealContext.settings(id));
       // A list of the real provider's addresses would keep a simulator out.
-      const accountId = await saveAccount(store.db, place, seal, isOurs ? {} : { allowed_ips: [] });
+      const lists = isOurs ? {} : { allowed_ips: [] };
+      const accountId = await store.db.transaction().execute(async (tx) => {
+        await keepSandbox(tx, tenant_id);
+        return saveAccount(tx, place, seal, lists);
+      });
       const webhookUrl = `${config.publicUrl}/webhooks/${name}/${accountId}`;
       simulator.sendWebhooksTo(webhookUrl);
       simulator.behave(travel);
       await untilServersNoticed();
-      return { label: provider.label, simulator, accountId, webhookUrl };
+      const byDefault = (await defaultProvider(store.db, place)) ?? SANDBOX;
+      const served = await isServedAt(webhookUrl);
+      return { label: provider.label, simulator, accountId, webhookUrl, byDefault, served };
     } catch (error) {
       await simulator.close();
       throw error;
     }
   });
+}
+
+/** The account stays when its simulator is gone, so being the first must not make it the one that all challenges go to. */
+async function keepSandbox(db: Db, tenant_id: string): Promise<void> {
+  if ((await defaultProvider(db, { tenant_id, mode: 'test' })) === null)
+    await saveTenantMode(db, tenant_id, 'test', { default_provider: SANDBOX });
 }
 
 function providerOf(name: string): Provider {
@@ -147,13 +171,11 @@ async function start(
 }
 
 /** A second signal does not wait for webhooks under way. */
-function closeOnSignal(simulator: Simulator): void {
+function closeOnSignal(simulator: Simulator, text: string): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       process.once(signal, () => process.exit(1));
-      process.stderr.write(
-        'Stopping when the webhooks under way have arrived; Ctrl-C again stops at once.\n',
-      );
+      process.stderr.write(text);
       void simulator.close().then(() => process.exit(0));
     });
   }

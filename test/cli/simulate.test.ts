@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { simulateCommands, startSimulation } from '../../src/cli/simulate.ts';
 import { readConfig } from '../../src/config.ts';
@@ -8,6 +10,8 @@ import { openAccount } from '../../src/providers/account.ts';
 import { providers } from '../../src/providers/index.ts';
 import { findAccountById } from '../../src/providers/store.ts';
 import { simulators } from '../../src/simulators/index.ts';
+import { saveTenantMode } from '../../src/tenants/modes-store.ts';
+import { findFirstTenant } from '../../src/tenants/store.ts';
 import { createPerson } from '../support/person.ts';
 import { freePort } from '../support/redis.ts';
 import { startServer } from '../support/server.ts';
@@ -28,6 +32,7 @@ afterEach(async () => {
   await server.db.deleteFrom('inbox').execute();
   await server.db.deleteFrom('verification_sessions').execute();
   await server.db.deleteFrom('provider_accounts').execute();
+  await server.db.deleteFrom('tenant_modes').execute();
 });
 afterAll(() => server.close());
 
@@ -114,6 +119,66 @@ describe('countersign simulate', () => {
   });
 });
 
+describe('challenges that name no provider', () => {
+  const providerOfNext = async () => (await server.read((await server.create()).challenge_id)).provider;
+  const choose = async (default_provider: string | null) => {
+    const tenant = await findFirstTenant(server.db);
+    await saveTenantMode(server.db, tenant?.id ?? '', 'test', { default_provider });
+  };
+
+  test('still go to the sandbox, also when the simulator has stopped, until the tenant says otherwise', async () => {
+    const before = await providerOfNext();
+    const first = await simulate('veriff');
+    expect(first.byDefault).toBe('sandbox');
+    expect(await providerOfNext()).toBe('sandbox');
+    await first.simulator.close();
+    const created = await server.create();
+    const to = `/challenge/${created.challenge_id}/sandbox`;
+    await createPerson(server).start(created).expect(303).expect('Location', to);
+    expect(before).toBeNull();
+
+    // Who then wants the one that was set up first gets it, and the next run leaves that alone.
+    await choose(null);
+    expect((await simulate('veriff')).byDefault).toBe('veriff');
+    expect(await providerOfNext()).toBe('veriff');
+  });
+
+  test.each([
+    ['chose', 'berbix'],
+    ['set up first', null],
+  ])('go on to the provider that the tenant %s', async (_, chosen) => {
+    await server.provider('berbix', { api_secret: 'secret_test_1', base_url: 'https://api.berbix.com' });
+    await choose(chosen);
+    const { byDefault, said } = await simulate('passbase');
+    expect(byDefault).toBe('berbix');
+    expect(said).toEqual([]);
+    expect(await providerOfNext()).toBe('berbix');
+  });
+});
+
+describe('it looks whether the server is there', () => {
+  test('and goes on when it is not, or does not know the account', async () => {
+    expect((await simulate('veriff')).served).toBe(true);
+    const nobody = `http://127.0.0.1:${await freePort()}`;
+    const alone = await simulate('veriff', {}, { PUBLIC_URL: nobody });
+    expect(alone.served).toBe(false);
+    expect(alone.webhookUrl).toContain(nobody);
+
+    // Another Countersign, with a database of its own.
+    const other = await startServer();
+    expect((await simulate('veriff', {}, { PUBLIC_URL: other.url })).served).toBe(false);
+    await other.close();
+  });
+
+  test('but does not wait for one that says nothing', async () => {
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    expect((await simulate('veriff', {}, { PUBLIC_URL: `http://127.0.0.1:${port}` })).served).toBe(false);
+    silent.close();
+  });
+});
+
 describe('it refuses, with the cure,', () => {
   const real = { api_key: 'k', shared_secret: 's', base_url: 'https://stationapi.veriff.com' };
 
@@ -171,29 +236,60 @@ describe('as a process of its own', () => {
     for (const child of children.splice(0)) child.kill('SIGKILL');
   });
 
-  test('it says what to do next and what happens, until it is asked to stop', async () => {
+  /** Runs the first of the commands; `said` grows with what it prints. */
+  const run = (publicUrl: string, values: object = {}) => {
     const code = `import { simulateCommands } from './src/cli/simulate.ts';
 import { readConfig } from './src/config.ts';
-await simulateCommands[0].run(readConfig(), ${JSON.stringify(USUAL)});`;
+await simulateCommands[0].run(readConfig(), ${JSON.stringify({ ...USUAL, ...values })});`;
     const { PATH, HOME } = process.env;
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
-      env: { PATH, HOME, ...server.settings, PUBLIC_URL: server.url },
+      env: { PATH, HOME, ...server.settings, PUBLIC_URL: publicUrl },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     children.push(child);
-    let said = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    await until(() => said.includes('What happens from now on'), `the banner; it says ${said}`, 30_000);
-    expect(said).toContain(`curl -X POST ${server.url}/api/v1/challenges`);
-    expect(said).toContain('"provider":"veriff"');
+    const said = { stdout: '', stderr: '' };
+    for (const stream of ['stdout', 'stderr'] as const)
+      child[stream].on('data', (chunk: Buffer) => (said[stream] += chunk.toString()));
+    return { child, said };
+  };
+  const stop = async (child: ChildProcess) => {
+    const ended = once(child, 'close');
+    child.kill('SIGINT');
+    expect(await ended).toEqual([0, null]);
+  };
+
+  test('it says what to do next and what happens, until it is asked to stop', async () => {
+    const { child, said } = run(server.url);
+    const saysAll = () => said.stdout.includes('What happens from now on');
+    await until(saysAll, 'the banner', 30_000);
+    expect(said.stderr).toBe('');
+    expect(said.stdout).toContain(
+      `curl -X POST ${server.url}/api/v1/challenges -H "X-API-Key: $KEY" -H "Content-Type: application/json" -d '`,
+    );
+    expect(said.stdout).toContain('"provider":"veriff"');
+    expect(said.stdout).toContain(
+      'Challenges that name no provider still go to the sandbox; `countersign tenant set-provider --provider veriff` changes that.',
+    );
 
     const id = await goThrough('veriff', 'approved');
     await until(async () => (await server.read(id)).status === 'verified', 'the challenge to be verified');
-    await until(() => said.includes('webhook decision approved → 200'), `the webhook; it says ${said}`);
-    expect(said).toMatch(/^\d\d:\d\d:\d\d {2}POST \/v1\/sessions → 201$/m);
-    const ended = once(child, 'exit');
-    child.kill('SIGINT');
-    expect(await ended).toEqual([0, null]);
+    await until(() => said.stdout.includes('webhook decision approved → 200'), 'the webhook');
+    expect(said.stdout).toMatch(/^\d\d:\d\d:\d\d {2}POST \/v1\/sessions → 201$/m);
+    await stop(child);
+    expect(said.stderr).toContain(
+      'The Veriff account of test mode still points at this simulator, until `countersign provider set veriff` or the next `countersign simulate veriff`.\n',
+    );
+  });
+
+  test('it says which address it tried when no server is there, and plays on', async () => {
+    const nobody = `http://127.0.0.1:${await freePort()}`;
+    const { child, said } = run(nobody, { json: true });
+    await until(() => said.stdout.includes('}'), 'the facts', 30_000);
+    const facts = JSON.parse(said.stdout) as { [name: string]: string };
+    expect(facts).toMatchObject({ provider: 'veriff', default_provider: 'sandbox' });
+    expect(said.stderr).toContain(`answers at ${nobody} (tried ${facts.webhook_url})`);
+    expect(said.stderr).toContain('needs the same settings as the server: PORT, PUBLIC_URL,');
+    expect((await fetch(facts.url ?? '')).status).toBe(404);
+    await stop(child);
   });
 });

@@ -6,8 +6,9 @@ import {
   signatureHeader,
   statusChangedBody,
 } from '../../src/simulators/berbix-webhooks.ts';
-import { LOOKS_AGAIN_MS, startBerbixStory } from '../support/berbix-story.ts';
+import { startBerbixStory } from '../support/berbix-story.ts';
 import type { BerbixStory } from '../support/berbix-story.ts';
+import { LOOKS_AGAIN_MS } from '../support/provider-story.ts';
 import { until } from '../support/until.ts';
 
 let story: BerbixStory;

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { json } from '../../src/simulators/server.ts';
-import { LOOKS_AGAIN_MS, startPassbaseStory } from '../support/passbase-story.ts';
+import { startPassbaseStory } from '../support/passbase-story.ts';
 import type { PassbaseStory } from '../support/passbase-story.ts';
+import { LOOKS_AGAIN_MS } from '../support/provider-story.ts';
 import { until } from '../support/until.ts';
 
 let story: PassbaseStory;

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { PERSONAL } from '../../src/simulators/veriff-bodies.ts';
 import { OUTCOMES } from '../../src/simulators/veriff-runs.ts';
+import { LOOKS_AGAIN_MS } from '../support/provider-story.ts';
 import { BACKENDS } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { startVeriffStory } from '../support/veriff-story.ts';
@@ -8,8 +9,6 @@ import type { VeriffStory } from '../support/veriff-story.ts';
 
 type Signal = { provider: string; kind: string; at: string; facts: object };
 type Progress = { provider: string; type: string; message: string };
-
-const LOOKS_AGAIN_MS = 20_000;
 
 describe.each(BACKENDS)('every type of webhook that Veriff sends, queue on %s', (backend) => {
   let story: VeriffStory;

@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Decision } from '../../src/simulators/veriff-bodies.ts';
+import { LOOKS_AGAIN_MS } from '../support/provider-story.ts';
 import { startVeriffStory } from '../support/veriff-story.ts';
 import type { VeriffStory } from '../support/veriff-story.ts';
 import { until } from '../support/until.ts';
-
-/** The server looks every ten seconds for sessions to ask about. */
-const LOOKS_AGAIN_MS = 20_000;
 
 let story: VeriffStory;
 beforeAll(async () => {

@@ -2,9 +2,6 @@ import { startBerbix } from './berbix.ts';
 import { startProviderStory } from './provider-story.ts';
 import type { Backend } from './server.ts';
 
-/** The server looks every ten seconds for sessions to ask about. */
-export const LOOKS_AGAIN_MS = 20_000;
-
 /** A server whose first tenant uses Berbix in test mode, the Berbix stand-in, and a receiver of callbacks. */
 export async function startBerbixStory(backend: Backend = 'postgres') {
   const story = await startProviderStory('berbix', startBerbix, { backend });

@@ -5,6 +5,9 @@ import type { Backend } from './server.ts';
 import { startSink } from './sink.ts';
 import { until } from './until.ts';
 
+/** The server looks every ten seconds for sessions to ask about. */
+export const LOOKS_AGAIN_MS = 20_000;
+
 type Json = Record<string, unknown>;
 type Options = { backend?: Backend; env?: Record<string, string> };
 
@@ -102,7 +105,7 @@ export async function startProviderStory<S extends Simulator>(
 export type ProviderStory = Awaited<ReturnType<typeof startProviderStory<Simulator>>>;
 
 /** Where the page before the provider leads. */
-function linkOf(page: string): string {
+export function linkOf(page: string): string {
   const [, link = ''] = /<a href="(https?:[^"]+)"/.exec(page) ?? [];
   return link.replaceAll('&amp;', '&');
 }

@@ -46,6 +46,8 @@ const commands: Command[] = [
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+/** Spaces before and between columns, at least. */
+const GAP = 2;
 const FLAGS = {
   json: { type: 'boolean', default: false, help: 'Print the answer as JSON' },
   help: { type: 'boolean', short: 'h', default: false, help: 'Show this' },
@@ -124,13 +126,12 @@ function parse(command: Command, args: string[]): Values {
 }
 
 function overview(): string {
-  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(24)}${summary}`);
   return [
     'Countersign: identity verification challenges',
     '',
     'Usage: countersign [COMMAND] [OPTIONS]',
     '',
-    ...lines,
+    ...columns(commands.map(({ name, summary }) => [name, summary])),
     '',
     'Every command takes --help and --json. Settings come from the environment:',
     '',
@@ -141,9 +142,15 @@ function overview(): string {
 function helpOf({ name, summary, options }: Command): string {
   const lines = Object.entries({ ...options, ...FLAGS }).map(([option, { help, ...rest }]) => {
     const { value, required } = rest as { value?: string; required?: boolean };
-    return `  ${`--${option}${value ? ` ${value}` : ''}`.padEnd(30)}${help}${required ? ' (required)' : ''}`;
+    return [`--${option}${value ? ` ${value}` : ''}`, `${help}${required ? ' (required)' : ''}`] as const;
   });
-  return [`Usage: countersign ${name} [OPTIONS]`, '', summary, '', ...lines].join('\n');
+  return [`Usage: countersign ${name} [OPTIONS]`, '', summary, '', ...columns(lines)].join('\n');
+}
+
+/** What is named and what it means, the meanings below each other. */
+function columns(lines: readonly (readonly [name: string, meaning: string])[]): string[] {
+  const width = Math.max(...lines.map(([name]) => name.length)) + GAP;
+  return lines.map(([name, meaning]) => `${' '.repeat(GAP)}${name.padEnd(width)}${meaning}`);
 }
 
 function print(text: string): number {

@@ -1,11 +1,13 @@
-import { readFileSync } from 'node:fs';
+import type { Store } from '../db/open.ts';
 import { providers } from '../providers/index.ts';
 import { openAccount } from '../providers/account.ts';
-import type { Field, Provider, Settings } from '../providers/provider.ts';
+import type { Provider, Settings } from '../providers/provider.ts';
 import { findAccountOf, saveAccount, sealContext } from '../providers/store.ts';
+import type { Account } from '../providers/store.ts';
 import { createReach } from '../reach.ts';
-import { MODE_OPTION, UsageError, modeOf, textOf, withTenant } from './command.ts';
-import type { Command, Option, Values } from './command.ts';
+import { MODE_OPTION, modeOf, textOf, withTenant } from './command.ts';
+import type { Command, Values } from './command.ts';
+import { checkOtherMode, optionName, otherOf, readSettings, settingsOptions } from './provider-settings.ts';
 import { allowedIpsOf, setUpText } from './provider-text.ts';
 import { overlapMs, overlapOption, untilServersNoticed } from './rotation.ts';
 
@@ -19,7 +21,7 @@ function providerSet(name: string, provider: Provider): Command {
     name: `provider set ${name}`,
     summary: `Let people prove who they are through ${provider.label}; prints the webhook URL to enter there`,
     options: {
-      ...optionsOf(provider),
+      ...settingsOptions(provider),
       mode: MODE_OPTION,
       'allowed-ips': {
         type: 'string',
@@ -34,7 +36,7 @@ function providerSet(name: string, provider: Provider): Command {
         const place = { tenant_id, provider: name, mode };
         const allowed_ips = allowedIpsOf(textOf(values, 'allowed-ips'), provider);
         const existing = await findAccountOf(store.db, place);
-        const known = existing && openAccount(store.sealer, existing).settings;
+        const known = settingsOf(store, existing);
         const settings = readSettings(provider, values, known);
         const previousUntil = overlapOf(values, known, settings);
         const reach = createReach(config, store.bundled);
@@ -43,6 +45,8 @@ function providerSet(name: string, provider: Provider): Command {
             reach.checkCallbackUrl(settings[field], mode, `--${optionName(field)}`);
         await reach.outbound.close();
         provider.checkSettings?.(settings, mode);
+        const twin = await findAccountOf(store.db, { ...place, mode: otherOf(mode) });
+        checkOtherMode(provider, settings, mode, settingsOf(store, twin));
         const seal = (id: string) => store.sealer.seal(JSON.stringify(settings), sealContext.settings(id));
         const accountId = await saveAccount(store.db, place, seal, { allowed_ips, previousUntil });
         await untilServersNoticed();
@@ -62,6 +66,10 @@ function providerSet(name: string, provider: Provider): Command {
   };
 }
 
+function settingsOf({ sealer }: Store, account: Account | undefined): Settings | undefined {
+  return account && openAccount(sealer, account).settings;
+}
+
 /** Until when the settings replaced count on; where none are, for instance because only the list of addresses changes, all stays. */
 function overlapOf(
   values: Values,
@@ -71,46 +79,4 @@ function overlapOf(
   const overlap = overlapMs(values);
   if (known === undefined || JSON.stringify(known) === JSON.stringify(settings)) return 'kept';
   return overlap > 0 ? new Date(Date.now() + overlap) : undefined;
-}
-
-/** What was entered, else what makes sense without: a value made before or now, or the field's fallback. */
-function readSettings(provider: Provider, values: Values, known: Settings | undefined): Settings {
-  return Object.fromEntries(
-    Object.entries(provider.fields).map(([field, about]) => {
-      const entered = textOf(values, optionName(field));
-      const value = entered === undefined ? undefined : about.file ? textOfFile(entered, field) : entered;
-      const made = about.generate && (known?.[field] || about.generate());
-      return [field, value ?? made ?? about.fallback ?? ''];
-    }),
-  );
-}
-
-function textOfFile(path: string, field: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UsageError(`--${optionName(field)}: ${(error as Error).message}`);
-  }
-}
-
-function optionsOf(provider: Provider): { [name: string]: Option } {
-  return Object.fromEntries(
-    Object.entries(provider.fields).map(([field, about]) => [
-      optionName(field),
-      {
-        type: 'string',
-        value: about.file ? 'FILE' : field.toUpperCase(),
-        required: isRequired(about),
-        help: about.fallback ? `${about.help} (default: ${about.fallback})` : about.help,
-      } satisfies Option,
-    ]),
-  );
-}
-
-function isRequired({ fallback, generate }: Field): boolean {
-  return fallback === undefined && generate === undefined;
-}
-
-function optionName(field: string): string {
-  return field.replaceAll('_', '-');
 }

@@ -229,6 +229,16 @@ test('every command has help, and the overview names every setting', async () =>
   expect(help.stdout).toContain('--overlap');
 });
 
+test('help has what each option means in one column, apart from the longest name', async () => {
+  const { stdout } = await runCli(['provider', 'set', 'berbix', '--help'], {});
+  const lines = stdout.split('\n').filter((line) => line.startsWith('  --'));
+  expect(lines.length).toBeGreaterThan(8);
+  const column = lines.find((line) => line.includes('FINISHED_SECRET'))?.indexOf('Hook') ?? -1;
+  for (const line of lines) expect(line.slice(column - 2, column + 1)).toMatch(/^ {2}\S$/);
+  expect(stdout).toContain('--finished-secret FINISHED_SECRET  Hook secret');
+  expect(stdout.match(/@FILE/g)).toHaveLength(1);
+});
+
 test('all mistakes in the settings are listed at once, each with its cure', async () => {
   const env = {
     PORT: 'http',

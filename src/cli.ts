@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from './cli/command.ts';
 import type { Answer, Command, Values } from './cli/command.ts';
+import { challengeCommands } from './cli/challenge.ts';
 import { deliveryCommands } from './cli/delivery.ts';
 import { doctor } from './cli/doctor.ts';
 import { domainCommands } from './cli/domain.ts';
@@ -36,6 +37,7 @@ const commands: Command[] = [
   ...tenantCommands,
   ...providerCommands,
   providerList,
+  ...challengeCommands,
   ...webhookCommands,
   ...domainCommands,
   ...simulateCommands,

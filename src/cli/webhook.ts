@@ -3,11 +3,12 @@ import type { Store } from '../db/open.ts';
 import { cursorOf } from '../deliveries/input.ts';
 import { AppError } from '../kernel/errors.ts';
 import { findInbound, listInbound } from '../providers/log-store.ts';
-import type { PlacedRow } from '../providers/log-store.ts';
+import type { LogFilter, PlacedRow } from '../providers/log-store.ts';
 import { LOG_OUTCOMES, parseLogQuery, presentInbound, presentPlaced } from '../providers/log.ts';
 import { providers } from '../providers/index.ts';
+import { listRuns } from '../providers/runs-store.ts';
 import { findAccountOf, sealContext } from '../providers/store.ts';
-import type { Account } from '../providers/store.ts';
+import { getTenantChallenge } from './challenge.ts';
 import { MODE_OPTION, UsageError, modeOf, textOf, withTenant } from './command.ts';
 import type { Command, Values } from './command.ts';
 import { ACTOR, ID_OPTION, idOf } from './desk.ts';
@@ -23,8 +24,12 @@ const list: Command = {
   name: LIST,
   summary: 'Show what came in from a provider and what became of it, newest first',
   options: {
-    provider: { type: 'string', value: 'NAME', required: true, help: Object.keys(providers).join(', ') },
-    mode: MODE_OPTION,
+    provider: {
+      type: 'string',
+      value: 'NAME',
+      help: `Of this provider: ${Object.keys(providers).join(', ')}; may be left out with --challenge`,
+    },
+    mode: { ...MODE_OPTION, help: 'Mode of --provider (default: test)' },
     outcome: { type: 'string', value: 'OUTCOME', help: `Only these: ${LOG_OUTCOMES.join(', ')}` },
     challenge: { type: 'string', value: 'ID', help: 'Only about this challenge' },
     limit: { type: 'string', value: 'N', help: 'How many, 1 to 100 (default: 20)' },
@@ -33,8 +38,9 @@ const list: Command = {
   run: (config, values) =>
     withTenant(config, async (store, tenantId) => {
       const { filter, limit, after } = parseLogQuery(fieldsOf(values), optionFor);
-      const account = await accountOf(store, tenantId, values);
-      const rows = await listInbound(store.db, account.id, filter, { limit: limit + 1, after });
+      const account = await accountIdOf(store, tenantId, values, filter);
+      const wanted = { limit: limit + 1, after };
+      const rows = account ? await listInbound(store.db, account, filter, wanted) : [];
       const page = rows.slice(0, limit).map(presentInbound);
       const last = rows.length > page.length ? page.at(-1) : undefined;
       const next_cursor = last ? cursorOf(last.webhook_id) : null;
@@ -70,10 +76,22 @@ const show: Command = {
 /** What comes in from providers. */
 export const webhookCommands: Command[] = [list, show];
 
-async function accountOf({ db }: Store, tenant_id: string, values: Values): Promise<Account> {
-  const [provider, mode] = [textOf(values, 'provider') ?? '', modeOf(values)];
+/** The account whose log it is: the one named, else the one of the challenge's runs, which are all at one; undefined: none yet. */
+async function accountIdOf(
+  { db }: Store,
+  tenant_id: string,
+  values: Values,
+  { challenge_id }: LogFilter,
+): Promise<string | undefined> {
+  const [provider, mode] = [textOf(values, 'provider'), modeOf(values)];
+  if (provider === undefined) {
+    if (challenge_id === undefined)
+      throw new UsageError(`--provider or --challenge missing; see \`countersign ${LIST} --help\``);
+    await getTenantChallenge(db, tenant_id, challenge_id);
+    return (await listRuns(db, challenge_id))[0]?.provider_account_id;
+  }
   const account = await findAccountOf(db, { tenant_id, provider, mode });
-  if (account) return account;
+  if (account) return account.id;
   throw new UsageError(`${provider} is not set up for ${mode} mode; see \`countersign provider list\``);
 }
 

@@ -68,6 +68,26 @@ describe('webhook list', () => {
     expect((await list('--challenge', NOBODY)).stdout).toBe('No webhooks.\n');
   });
 
+  test('finds those of a challenge without being told the provider, and all of their pages', async () => {
+    const ofChallenge = (...args: string[]) => cli('list', '--challenge', id, ...args);
+    expect((await ofChallenge('--json')).json).toEqual((await list('--json', '--challenge', id)).json);
+    const first = await ofChallenge('--limit', '1');
+    const [, cursor = ''] = /\nMore: add --cursor (\S+)\n$/.exec(first.stdout) ?? [];
+    const { json } = await ofChallenge('--json', '--cursor', cursor);
+    expect((json.data as Line[]).map(({ kind }) => kind)).toEqual(['event']);
+    expect((await ofChallenge('--outcome', 'refused')).stdout).toBe('No webhooks.\n');
+
+    const { server } = story;
+    const none = await cli('list', '--challenge', (await server.create()).challenge_id);
+    expect(none).toMatchObject({ code: 0, stdout: 'No webhooks.\n' });
+    const foreign = await server.create({}, (await server.integration({ newTenant: true })).apiKey);
+    for (const one of [foreign.challenge_id, NOBODY]) {
+      const ran = await cli('list', '--challenge', one);
+      expect(ran).toMatchObject({ code: 1, stdout: '' });
+      expect(ran.stderr).toContain(`There is no challenge ${one}`);
+    }
+  });
+
   test('says what is wrong with an option by its name', async () => {
     const wrong: [string[], RegExp][] = [
       [['--outcome', 'lost'], /--outcome must be one of received, applied,/],
@@ -82,7 +102,7 @@ describe('webhook list', () => {
       expect([args, ran.code === 0, ran.stdout]).toEqual([args, false, '']);
       expect(ran.stderr).toMatch(message);
     }
-    expect((await cli('list')).stderr).toContain('--provider missing');
+    expect((await cli('list')).stderr).toContain('--provider or --challenge missing');
   });
 });
 

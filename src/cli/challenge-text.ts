@@ -1,0 +1,106 @@
+import type { ChallengeDetail } from './challenge-detail.ts';
+import { printable } from './desk.ts';
+
+type Run = ChallengeDetail['runs'][number];
+type Cells = readonly string[];
+
+/** A challenge as an operator reads it: how it stands, then its runs, findings, steps and audit trail. */
+export function challengeShown(detail: ChallengeDetail): string {
+  const { challenge_id: id, runs, provider_signals, progress, audit_trail } = detail;
+  const none = 'None: the person has not been sent to a provider.';
+  return [
+    ...headOf(detail),
+    ...section(`Runs (at most ${detail.provider_attempts})`, runs.map(runCells), none),
+    ...section('Findings of the provider', (provider_signals as Finding[]).map(findingCells)),
+    ...section(
+      'Progress at the provider',
+      progress.map(({ at, type, message }) => [at, type, message]),
+    ),
+    ...section(
+      'Audit trail',
+      audit_trail.map(({ at, actor, action, detail: about }) => [at, actor, action, factsText(about)]),
+    ),
+    '',
+    `Its webhooks: countersign webhook list --challenge ${id}`,
+    `Its callbacks: countersign delivery list --challenge ${id}`,
+  ].join('\n');
+}
+
+type Finding = { provider: string; kind: string; at: string; facts: unknown };
+
+function headOf(detail: ChallengeDetail): string[] {
+  const lines: [string, string | null][] = [
+    ['Challenge', `${detail.challenge_id} (${detail.mode} mode)`],
+    ['Status', `${detail.status}${detail.failure_reason ? ` (${detail.failure_reason})` : ''}`],
+    ['Target', targetOf(detail)],
+    ['Requester', detail.requester_id],
+    ['Integration', detail.integration_id],
+    ['Context', detail.context],
+    ['Provider', providerOf(detail)],
+    ['Made', detail.created_at],
+    ['Started', detail.started_at],
+    ['Deadline', detail.expires_at],
+    ['Ended', detail.completed_at],
+    ['Valid until', detail.valid_until],
+    ['Consumed', detail.consumed_at],
+    ['Incident', incidentOf(detail)],
+    ['Erased', detail.erased_at],
+  ];
+  return lines
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name.padEnd(13)}${printable(value ?? '')}`);
+}
+
+function targetOf({ target_user_email, target_user_id }: ChallengeDetail): string {
+  return [target_user_email, target_user_id].filter((one) => one !== null).join(', ') || 'erased';
+}
+
+function providerOf({ provider, provider_status }: ChallengeDetail): string {
+  if (provider === null) return 'none';
+  return provider_status === null ? provider : `${provider}, newest word: ${provider_status}`;
+}
+
+function incidentOf({ incident, disputed }: ChallengeDetail): string | null {
+  if (!incident) return null;
+  const when = `${incident.reported_at}${disputed ? ', after it was verified' : ''}`;
+  return incident.comment === null ? when : `${when}: ${incident.comment}`;
+}
+
+function runCells({ number, state, word, began_at, decided_at, next_check_at, ...run }: Run): Cells {
+  const newest = word === null ? 'no word yet' : `${word}${decided_at ? ` at ${decided_at}` : ''}`;
+  return [
+    String(number),
+    run.provider,
+    state,
+    `began ${began_at}`,
+    newest,
+    `session ${run.session_id ?? 'not known yet'}`,
+    next_check_at === null ? '' : `is asked about at ${next_check_at}`,
+  ];
+}
+
+function findingCells({ at, kind, facts }: Finding): Cells {
+  return [at, kind, factsText(facts)];
+}
+
+/** Facts as `name: value`; what is nested stays JSON. */
+function factsText(facts: unknown): string {
+  if (typeof facts !== 'object' || facts === null) return '';
+  return Object.entries(facts)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(', ');
+}
+
+/** A heading and lines below it with their cells below each other; without lines only what `none` says, if anything. */
+function section(title: string, rows: readonly Cells[], none?: string): string[] {
+  if (rows.length === 0) return none === undefined ? [] : ['', title, `  ${none}`];
+  const cells = rows.map((row) => row.map(printable));
+  const widths = (cells[0] ?? []).map((_, column) =>
+    Math.max(...cells.map((row) => row[column]?.length ?? 0)),
+  );
+  const lines = cells.map((row) =>
+    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd(),
+  );
+  return ['', title, ...lines];
+}

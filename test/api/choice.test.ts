@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createIntegration } from '../../src/tenants/keys.ts';
 import { saveTenantMode } from '../../src/tenants/modes-store.ts';
 import { HTTPS, startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
@@ -16,6 +17,12 @@ async function tenantWith(...names: string[]) {
   const made = await server.integration({ newTenant: true });
   for (const name of names) await server.provider(name, SETTINGS, { tenant_id: made.tenant_id });
   return made;
+}
+
+/** Another caller of this tenant; what is known of one is remembered for a second. */
+async function newCaller(tenant_id: string, mode: 'test' | 'live' = 'test'): Promise<string> {
+  const wish = { tenant_id, name: 'another caller', mode, callback_url: null };
+  return (await createIntegration(server.db, server.sealer, wish)).apiKey;
 }
 
 async function ask(apiKey: string, body: object) {
@@ -44,11 +51,23 @@ describe('the provider of a challenge', () => {
     expect(tenant_id).not.toBe(later.tenant_id);
   });
 
-  test('is frozen: what is decided or set up later holds for later challenges', async () => {
+  test('is frozen: what is set up or decided later holds for later challenges', async () => {
     const { apiKey, tenant_id } = await tenantWith();
-    const before = await server.create({}, apiKey);
+    const providerNow = async ({ challenge_id }: { challenge_id: string }) =>
+      (await server.read(challenge_id, apiKey)).provider;
+    const first = await server.create({}, apiKey);
+    await server.provider('berbix', SETTINGS, { tenant_id });
     await server.provider('veriff', SETTINGS, { tenant_id });
-    expect((await server.read(before.challenge_id, apiKey)).provider).toBeNull();
+    const second = await server.create({}, await newCaller(tenant_id));
+    await saveTenantMode(server.db, tenant_id, 'test', { default_provider: 'veriff' });
+    expect(await providerOf(await newCaller(tenant_id))).toBe('veriff');
+    expect(await providerNow(first)).toBeNull();
+    const row = server.db
+      .selectFrom('challenges')
+      .select('provider')
+      .where('id', '=', second.challenge_id)
+      .executeTakeFirst();
+    expect(await row).toEqual({ provider: 'berbix' });
   });
 
   test('may be the sandbox in test mode, also beside real ones', async () => {
@@ -72,17 +91,29 @@ describe('the provider of a challenge', () => {
   });
 
   test('belongs to the mode: what is set up for test mode is not there in live mode, nor the sandbox', async () => {
-    const { tenant_id } = await tenantWith('veriff');
-    const live = await server.integration({ mode: 'live', newTenant: true });
+    const { apiKey, tenant_id } = await tenantWith('veriff');
+    const live = await newCaller(tenant_id, 'live');
     for (const provider of ['veriff', 'sandbox']) {
-      const refused = await ask(live.apiKey, { provider });
+      const refused = await ask(live, { provider });
       expect(refused.body).toMatchObject({ code: 'invalid', field: 'provider' });
       expect(String((refused.body as { error: unknown }).error)).toContain(
         'no provider is set up for live mode',
       );
     }
+    expect(await providerOf(live)).toBeNull();
+    await server.provider('berbix', SETTINGS, { tenant_id, mode: 'live' });
+    expect(await providerOf(await newCaller(tenant_id, 'live'))).toBe('berbix');
+    expect(await providerOf(await newCaller(tenant_id))).toBe('veriff');
+    expect((await ask(apiKey, { provider: 'berbix' })).status).toBe(400);
+  });
+
+  test("belongs to the tenant: another's is not there", async () => {
+    const { tenant_id } = await tenantWith('veriff');
     await server.provider('veriff', SETTINGS, { tenant_id, mode: 'live' });
-    expect((await ask(live.apiKey, { provider: 'veriff' })).status).toBe(400);
+    for (const mode of ['test', 'live'] as const) {
+      const { apiKey } = await server.integration({ mode, newTenant: true });
+      expect((await ask(apiKey, { provider: 'veriff' })).status).toBe(400);
+    }
   });
 
   test('a default that was chosen for one mode does not reach the other', async () => {
@@ -97,17 +128,16 @@ describe('the provider of a challenge', () => {
 describe('attempts', () => {
   test('are frozen at create', async () => {
     const { apiKey, tenant_id } = await tenantWith('veriff');
-    const before = await server.create({}, apiKey);
+    await server.create({}, apiKey);
     await saveTenantMode(server.db, tenant_id, 'test', { provider_attempts: 3 });
-    // Callers are remembered for a second.
-    const { apiKey: fresh } = await server.integration({ mode: 'test' });
-    expect(fresh).not.toBe(apiKey);
+    await server.create({}, await newCaller(tenant_id));
     const rows = await server.db
       .selectFrom('challenges')
       .select('provider_attempts')
-      .where('id', '=', before.challenge_id)
+      .where('tenant_id', '=', tenant_id)
+      .orderBy('created_at')
       .execute();
-    expect(rows).toEqual([{ provider_attempts: 1 }]);
+    expect(rows).toEqual([{ provider_attempts: 1 }, { provider_attempts: 3 }]);
   });
 });
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
+import { providers } from '../../src/providers/index.ts';
 import { sealContext } from '../../src/providers/store.ts';
 import { authHeaders } from '../../src/simulators/veriff-auth.ts';
 import { API_KEY, approved, reprinted, SECRET, submitted, vendorSample } from '../fixtures/veriff/vectors.ts';
@@ -189,10 +190,14 @@ describe('a webhook is refused', () => {
   });
 });
 
-test('a look at the address in a browser says that it leads here', async () => {
-  const answer = await server.request
-    .get(path)
-    .expect(200)
-    .expect('Content-Type', /^text\/plain/);
-  expect(answer.text).toBe('Countersign endpoint for Veriff webhooks\n');
-});
+test.each(Object.entries(providers))(
+  'a look at the address in a browser says that it leads here: %s',
+  async (name, { label }) => {
+    const { tenant_id } = await server.integration({ newTenant: true });
+    const answer = await server.request
+      .get(`/webhooks/${name}/${await server.provider(name, {}, { tenant_id })}`)
+      .expect(200)
+      .expect('Content-Type', /^text\/plain/);
+    expect(answer.text).toBe(`Countersign endpoint for ${label} webhooks\n`);
+  },
+);

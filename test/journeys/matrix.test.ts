@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { sha256 } from '../../src/kernel/crypto.ts';
 import { simulators } from '../../src/simulators/index.ts';
-import type { Message, SimulatedSession, Simulator } from '../../src/simulators/simulator.ts';
+import type { Message, Simulator } from '../../src/simulators/simulator.ts';
 import { startProviderStory } from '../support/provider-story.ts';
 import type { ProviderStory } from '../support/provider-story.ts';
 import { until } from '../support/until.ts';
@@ -8,7 +9,17 @@ import { until } from '../support/until.ts';
 /** The server looks every ten seconds for sessions to ask about. */
 const ALL_HANDLED_MS = 45_000;
 
-type Run = { outcome: string; id: string; session: SimulatedSession };
+/** How far apart late webhooks are. */
+const LATE_MS = 100;
+/** What the person reads. */
+const TITLES = {
+  'in-progress': 'Waiting for the result',
+  verified: 'Identity verified',
+  failed: 'Identity not verified',
+  expired: 'This request has expired',
+};
+
+type Run = { outcome: string } & Awaited<ReturnType<ProviderStory['begin']>>;
 
 /** Every way a provider's runs can go, in every order webhooks may take: one status, and one event if it is an end. */
 describe.each(Object.entries(simulators))('%s', (name, start) => {
@@ -22,10 +33,7 @@ describe.each(Object.entries(simulators))('%s', (name, start) => {
   });
   afterAll(() => story.close());
 
-  const begin = async (outcome: string): Promise<Run> => {
-    const { id, session } = await story.begin();
-    return { outcome, id, session };
-  };
+  const begin = async (outcome: string): Promise<Run> => ({ outcome, ...(await story.begin()) });
   /** One challenge for each outcome, whose person has come to the provider. */
   const beginAll = () => Promise.all(Object.keys(vendor.outcomes).map(begin));
 
@@ -87,6 +95,23 @@ describe.each(Object.entries(simulators))('%s', (name, start) => {
     expect(await settled(runs)).toEqual(expected());
   });
 
+  test('late within the challenge’s life: delayed and in any order, while the result page is open', async () => {
+    const runs = await beginAll();
+    const looks = () =>
+      Promise.all(runs.map(async ({ created, person }) => (await person.result(created).expect(200)).text));
+    for (const page of await looks()) expect(page).toContain(TITLES['in-progress']);
+    vendor.behave({ tries: 1, delayMs: LATE_MS });
+    const sending = runs.map(({ session, outcome }) =>
+      send(shuffled(outcome, vendor.play(session, outcome))),
+    );
+    await looks();
+    await Promise.all(sending);
+    vendor.behave({ tries: 1 });
+    expect(await settled(runs)).toEqual(expected());
+    for (const [place, page] of (await looks()).entries())
+      expect(page).toContain(TITLES[vendor.outcomes[runs[place]!.outcome]!]);
+  });
+
   test('late: after the challenge’s own deadline they change nothing', async () => {
     const runs = await beginAll();
     const ids = runs.map(({ id }) => id);
@@ -125,3 +150,11 @@ describe.each(Object.entries(simulators))('%s', (name, start) => {
     expect(await settled(runs)).toEqual(expected());
   });
 });
+
+/** In an order that has nothing to do with theirs, and is the same each time. */
+function shuffled(seed: string, messages: Message[]): Message[] {
+  return messages
+    .map((message, place) => ({ message, key: sha256(`${seed} ${place}`) }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map(({ message }) => message);
+}

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import { veriff } from '../../src/providers/veriff.ts';
 import {
+  change,
   curp,
   decision,
   event,
@@ -16,21 +16,9 @@ import {
 } from '../fixtures/veriff/types.ts';
 import { approved, ATTEMPT_ID, CHALLENGE_ID, SESSION_ID } from '../fixtures/veriff/vectors.ts';
 
-type Body = { [field: string]: unknown };
-
 const readText = (text: string) => veriff.readWebhook(text);
 const read = (body: unknown) => readText(JSON.stringify(body));
 const signalOf = (body: unknown) => read(body).report?.signals?.[0];
-
-/** The sample with the value at this path replaced; undefined takes it away. */
-function change(sample: Body, path: string, value: unknown): Body {
-  const copy = structuredClone(sample);
-  const names = path.split('.');
-  const last = names.pop() ?? '';
-  const place = names.reduce((inside, name) => inside[name] as Body, copy);
-  place[last] = value;
-  return copy;
-}
 
 describe('every type', () => {
   test.each(samples)('is recognised with session, attempt and challenge: %s', (kind, body) => {
@@ -213,40 +201,6 @@ describe('progress', () => {
   });
 });
 
-describe('the event key', () => {
-  const keyOf = (body: unknown) => read(body).eventKey;
-
-  test.each<[string, Body, string, unknown]>([
-    ['watchlist results of one attempt', watchlist, 'createdAt', '2026-03-01T00:00:00.000Z'],
-    ['watchlist checks', watchlist, 'checkType', 'initial_result'],
-    ['registry results', ine, 'time', '2026-01-15T10:06:30.001Z'],
-    ['combined registry results', ineAndCurp, 'attemptId', SESSION_ID],
-    ['CURP results', curp, 'data.status', 'not_found'],
-    ['labels given by hand', userStatus, 'data.verification.userDefinedData.statusCode', 'looks_fine'],
-    [
-      'labels given again',
-      userStatus,
-      'data.verification.userDefinedData.createdAt',
-      '2026-01-15T12:00:00.123456Z',
-    ],
-    ['full auto results', fullAuto, 'time', '2026-01-15T10:00:42.755Z'],
-    ['events of the flow', flowEvent, 'context', { state: 'again' }],
-  ])('tells %s apart', (_, body, path, value) => {
-    expect(keyOf(change(body, path, value))).not.toBe(keyOf(body));
-  });
-
-  test.each<[string, Body, string]>([
-    ['a watchlist result', watchlist, 'createdAt'],
-    ['a registry result', ine, 'time'],
-    ['a label', userStatus, 'data.verification.userDefinedData.createdAt'],
-    ['a full auto result', fullAuto, 'time'],
-  ])('of %s without its time is that of its text', (_, body, path) => {
-    const timeless = change(body, path, null);
-    expect(keyOf(timeless)).toMatch(/^body:/);
-    expect(keyOf({ ...timeless, version: '2' })).not.toBe(keyOf(timeless));
-  });
-});
-
 describe('a watchlist result of the older form', () => {
   test('names its attempt, and no session', () => {
     const older = { ...watchlist, sessionId: undefined, vendorData: undefined };
@@ -258,100 +212,3 @@ describe('a watchlist result of the older form', () => {
     });
   });
 });
-
-describe('marks of two types at once', () => {
-  const verification = { id: SESSION_ID, status: 'approved' };
-  test.each<[string, Body]>([
-    ['a decision in an event', { ...event, verification }],
-    ['a decision in a watchlist result', { ...watchlist, verification }],
-    ['a decision in a full auto result', { ...fullAuto, verification }],
-    ['a decision in a CURP result', { ...curp, verification }],
-    ['a decision under a type that came later', { ...decision, eventType: 'decision.created' }],
-    ['a decision under a type that is no word', { ...decision, eventType: ['fullauto'] }],
-    ['an event under a type', { ...event, eventType: 'user-status.created' }],
-    ['a watchlist result in a registry result', { ...watchlist, ...ine }],
-    ['two registries by two names', { ...curp, ...ine }],
-    ['an object’s own name for a type', { ...ine, eventType: 'constructor' }],
-  ])('%s: kept, and without effect', (_, body) => {
-    expect(read(body)).toEqual({
-      kind: 'unknown',
-      eventKey: expect.stringMatching(/^body:[0-9a-f]{64}$/),
-      sessionId: undefined,
-      report: undefined,
-    });
-  });
-
-  test('an empty type is none', () => {
-    expect(read({ ...decision, eventType: null }).kind).toBe('decision');
-  });
-});
-
-describe('hostile values', () => {
-  const duplicated = (json: string) => readText(`{"status":"success","verification":{"id":"x",${json}}}`);
-
-  test('a key that stands twice with different values could be read in two ways, so it is not read', () => {
-    expect(duplicated('"status":"declined","status":"approved"')).toMatchObject({
-      kind: 'unknown',
-      report: undefined,
-    });
-    expect(readText('{"eventType":"fullauto","eventType":"ine_registry"}').kind).toBe('unknown');
-    expect(duplicated('"status":"approved"').kind).toBe('decision');
-  });
-
-  test.each(['id', 'attemptId'])('a %s that is no plain word is none', (name) => {
-    for (const value of [[SESSION_ID], { id: 1 }, 7, true, 'a\0b', '\udc00', 'x'.repeat(201), '']) {
-      const { sessionId, attemptId } = read(change(decision, `verification.${name}`, value));
-      expect(name === 'id' ? sessionId : attemptId).toBeUndefined();
-    }
-  });
-
-  test('an echo that is no text is a mismatch, not an absence', () => {
-    for (const vendorData of [[CHALLENGE_ID], { id: CHALLENGE_ID }, 7, false])
-      expect(read({ ...watchlist, vendorData }).report?.challengeId).toBe('unreadable');
-  });
-
-  test('what could not be stored stays out of signals', () => {
-    const bad = 'odd\0 \ud800 \u202e✓';
-    const written = JSON.stringify([
-      signalOf(change(userStatus, 'data.verification.userDefinedData.statusCode', bad)),
-      signalOf(change(ine, 'data.status', bad)),
-      signalOf(change(watchlist, 'matchStatus', bad)),
-      signalOf(change(fullAuto, 'data.verification.insights', [{ label: bad, result: {}, category: [1] }])),
-      signalOf(change(fullAuto, 'data.verification.decisionScore', { a: 1 })),
-    ]);
-    expect(written).not.toMatch(/\\u0000|\\ud800|\u202e/i);
-    expect(written).toContain('odd');
-  });
-
-  test('any text is read without a complaint', () => {
-    fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (text) => {
-        const { kind, report } = readText(text);
-        expect(kind === 'unknown').toBe(report === undefined);
-      }),
-    );
-  });
-
-  test('any value in any place of any type is read without a complaint, and can be stored', () => {
-    const anything = fc.jsonValue({ stringUnit: 'binary', maxDepth: 2 });
-    const paths = samples.flatMap(([, body]) => pathsOf(body).map((path) => ({ body, path })));
-    fc.assert(
-      fc.property(fc.constantFrom(...paths), anything, ({ body, path }, value) => {
-        const { eventKey, sessionId, attemptId, report } = read(change(body, path, value));
-        const { signals, progress, word, reasonCode } = report ?? {};
-        const stored = JSON.stringify({
-          ...{ eventKey, sessionId, attemptId },
-          ...{ signals, progress, word, reasonCode },
-        });
-        expect(stored).not.toMatch(/\\u0000|\\ud[89a-f]/i);
-      }),
-      { numRuns: 2_000 },
-    );
-  });
-});
-
-function pathsOf(value: unknown, at = ''): string[] {
-  if (typeof value !== 'object' || value === null) return [at];
-  const inside = Object.entries(value).flatMap(([name, part]) => pathsOf(part, at ? `${at}.${name}` : name));
-  return at ? [at, ...inside] : inside;
-}

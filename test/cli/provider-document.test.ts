@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { providers } from '../../src/providers/index.ts';
 import { LOG_OUTCOMES } from '../../src/providers/log.ts';
@@ -11,10 +13,15 @@ const page = readFileSync(new URL('../../docs/providers.md', import.meta.url), '
 const BODY = '{"says":"nothing"}';
 
 let server: TestServer;
+let folder: string;
 beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-document-'));
   server = await startServer({ role: 'api', env: HTTPS });
 });
-afterAll(() => server.close());
+afterAll(async () => {
+  await server.close();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** The commands of the page, in their order. */
 const commands = [...page.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block = '']) =>
@@ -27,9 +34,12 @@ test('every command of the page runs as it stands there', async () => {
   const account = await server.provider('veriff', { api_key: 'a', shared_secret: 'b' }, { mode: 'live' });
   const { challenge_id } = await server.create();
   const webhook = await insertInbound(server.db, account);
+  const file = join(folder, 'secret');
+  writeFileSync(file, 'secret-of-a-file\n');
   const values: { [placeholder: string]: string } = {
     'challenge id': challenge_id,
     'webhook id': webhook,
+    file,
     '32 characters': '0123456789abcdef0123456789ABCDEF',
   };
   for (const command of commands) {

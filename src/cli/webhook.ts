@@ -6,7 +6,6 @@ import { findInbound, listInbound } from '../providers/log-store.ts';
 import type { LogFilter, PlacedRow } from '../providers/log-store.ts';
 import { LOG_OUTCOMES, parseLogQuery, presentInbound, presentPlaced } from '../providers/log.ts';
 import { providers } from '../providers/index.ts';
-import { listRuns } from '../providers/runs-store.ts';
 import { findAccountOf, sealContext } from '../providers/store.ts';
 import { getTenantChallenge } from './challenge.ts';
 import { MODE_OPTION, UsageError, modeOf, textOf, withTenant } from './command.ts';
@@ -76,22 +75,20 @@ const show: Command = {
 /** What comes in from providers. */
 export const webhookCommands: Command[] = [list, show];
 
-/** The account whose log it is: the one named, else the one of the challenge's runs, which are all at one; undefined: none yet. */
+/** The account whose log it is: the one named, else the challenge's; undefined where that has none. */
 async function accountIdOf(
   { db }: Store,
   tenant_id: string,
   values: Values,
   { challenge_id }: LogFilter,
 ): Promise<string | undefined> {
-  const [provider, mode] = [textOf(values, 'provider'), modeOf(values)];
-  if (provider === undefined) {
-    if (challenge_id === undefined)
-      throw new UsageError(`--provider or --challenge missing; see \`countersign ${LIST} --help\``);
-    await getTenantChallenge(db, tenant_id, challenge_id);
-    return (await listRuns(db, challenge_id))[0]?.provider_account_id;
-  }
-  const account = await findAccountOf(db, { tenant_id, provider, mode });
-  if (account) return account.id;
+  const named = { provider: textOf(values, 'provider'), mode: modeOf(values) };
+  if (named.provider === undefined && challenge_id === undefined)
+    throw new UsageError(`--provider or --challenge missing; see \`countersign ${LIST} --help\``);
+  const { provider, mode } =
+    named.provider === undefined ? await getTenantChallenge(db, tenant_id, challenge_id ?? '') : named;
+  const account = await findAccountOf(db, { tenant_id, provider: provider ?? '', mode });
+  if (account || named.provider === undefined) return account?.id;
   throw new UsageError(`${provider} is not set up for ${mode} mode; see \`countersign provider list\``);
 }
 

@@ -78,7 +78,8 @@ describe('webhook list', () => {
     expect((await ofChallenge('--outcome', 'refused')).stdout).toBe('No webhooks.\n');
 
     const { server } = story;
-    const none = await cli('list', '--challenge', (await server.create()).challenge_id);
+    const sandbox = await server.create({ provider: 'sandbox' });
+    const none = await cli('list', '--challenge', sandbox.challenge_id);
     expect(none).toMatchObject({ code: 0, stdout: 'No webhooks.\n' });
     const foreign = await server.create({}, (await server.integration({ newTenant: true })).apiKey);
     for (const one of [foreign.challenge_id, NOBODY]) {

@@ -47,6 +47,8 @@ create table inbox (
   kind text not null,
   provider_session_id text,
   provider_attempt_id text,
+  -- the challenge it names, so that erasing finds it though no session could be; never a way in
+  echoed_challenge_id uuid,
   -- null: never kept (it was refused), its time is over, or the challenge was erased
   body_sealed text,
   received_at timestamptz not null,
@@ -68,5 +70,6 @@ create index inbox_unhandled on inbox (next_try_at) where handled_at is null;
 create index inbox_by_session on inbox (provider_account_id, provider_session_id);
 create index inbox_by_attempt on inbox (provider_account_id, provider_attempt_id) where provider_attempt_id is not null;
 create index inbox_by_account on inbox (provider_account_id, id);
+create index inbox_by_challenge on inbox (echoed_challenge_id) where body_sealed is not null;
 create index inbox_with_body on inbox (received_at) where body_sealed is not null;
 create index inbox_refused on inbox (received_at) where reason is not null;

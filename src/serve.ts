@@ -26,7 +26,8 @@ import { createLog, rateLimited } from './kernel/log.ts';
 import { createMetrics } from './kernel/metrics.ts';
 import type { Log } from './kernel/log.ts';
 import { listen, portOf, stopOf } from './listen.ts';
-import { handleWebhook, sweepInbox } from './providers/inbox.ts';
+import { createHandler } from './providers/handle.ts';
+import { sweepInbox } from './providers/inbox.ts';
 import { reconcileSessions } from './providers/reconcile.ts';
 import { createInboxRetention } from './providers/retention.ts';
 import type { InboxRetention } from './providers/retention.ts';
@@ -58,7 +59,8 @@ export type Running = {
 /** Endpoints that one process sends to at the same time; each takes one job. Late retries get the smaller share. */
 const ENDPOINTS_AT_ONCE = 500;
 const LATE_ENDPOINTS_AT_ONCE = 100;
-const WEBHOOKS_AT_ONCE = 10;
+/** Fewer than connections in the pool: handlers that wait for a row must leave some to the doors. */
+const WEBHOOKS_AT_ONCE = 6;
 const WAIT_FOR_STORE_MS = 2_000;
 const SWEEP_MS = 1_000;
 const RECONCILE_MS = 10_000;
@@ -197,7 +199,7 @@ function startWork(deps: Deps): () => Promise<void> {
   const engine = createEngine(deps);
   jobs.work('callbacks', ENDPOINTS_AT_ONCE, engine.carry);
   jobs.work('retries', LATE_ENDPOINTS_AT_ONCE, engine.carry);
-  jobs.work('inbox', WEBHOOKS_AT_ONCE, (id) => handleWebhook(deps, id));
+  jobs.work('inbox', WEBHOOKS_AT_ONCE, createHandler(deps));
   const report = rateLimited((error) => log.warn({ err: error }, 'a sweep failed; it will run again'));
   const sweeps = [
     every(SWEEP_MS, () => expireDue(deps), report),

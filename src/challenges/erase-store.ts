@@ -99,10 +99,15 @@ async function wipeInbox(db: Db, ids: readonly string[], at: Date): Promise<void
   await sql`
     update inbox set body_sealed = null, next_try_at = null, handled_at = coalesce(handled_at, ${at}),
       outcome = case when handled_at is null then ${ERASED} else outcome end
-    from verification_sessions sessions
-    where sessions.challenge_id = any(${ids}::uuid[]) and body_sealed is not null
-      and inbox.provider_account_id = sessions.provider_account_id
-      and inbox.provider_session_id = sessions.provider_session_id`.execute(db);
+    where body_sealed is not null and inbox.id in (
+      select about.id from inbox about join verification_sessions sessions
+        using (provider_account_id, provider_session_id)
+      where sessions.challenge_id = any(${ids}::uuid[])
+      union all
+      -- what names the challenge and found no session, as far as it comes from the same tenant's accounts
+      select about.id from inbox about join challenges on challenges.id = about.echoed_challenge_id
+        join provider_accounts accounts on accounts.id = about.provider_account_id
+      where challenges.id = any(${ids}::uuid[]) and accounts.tenant_id = challenges.tenant_id)`.execute(db);
 }
 
 async function endSessions(tx: Db, ids: readonly string[]): Promise<void> {

@@ -9,12 +9,16 @@ export type KeptSignal = { provider: string; kind: string; at: string; facts: ob
 /** How far a person is, as it is kept; `order` sorts and is not shown. */
 export type KeptProgress = { provider: string; type: string; message: string; at: string; order: string };
 
-/** Appends one finding to a challenge, open or ended, once; nothing to one that was erased. */
+/**
+ * Appends one finding to a challenge, open or ended, once; nothing to one that was erased. `timed`: its time is a part
+ * of what it says, else the same finding at another time is the same.
+ */
 export async function recordFinding(
   tx: Db,
   challengeId: string,
   list: 'provider_signals' | 'progress',
   finding: KeptSignal | KeptProgress,
+  timed = true,
 ): Promise<void> {
   const kept = sql.ref(list);
   const entry = sql`${JSON.stringify(finding)}::jsonb`;
@@ -23,7 +27,8 @@ export async function recordFinding(
     set ${kept} = case when jsonb_array_length(${kept}) < ${MAX_KEPT} then ${kept} else ${kept} - 0 end
       || jsonb_build_array(${entry})
     where id = ${challengeId} and erased_at is null
-      and not exists (select from jsonb_array_elements(${kept}) as known where known = ${entry})`.execute(tx);
+      and not exists (select from jsonb_array_elements(${kept}) as known where known = ${entry}
+        or (not ${timed}::boolean and known - 'at' = ${entry} - 'at'))`.execute(tx);
 }
 
 /** Writes down the provider's newest word on a challenge, open or ended. */

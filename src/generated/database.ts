@@ -185,6 +185,7 @@ export interface Inbox {
   address: string | null;
   body_sealed: string | null;
   copies: Generated<number>;
+  echoed_challenge_id: string | null;
   event_key: string;
   handled_at: Timestamp | null;
   id: string;

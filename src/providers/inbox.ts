@@ -2,7 +2,6 @@ import type { Kysely } from 'kysely';
 import type { Db } from '../db/database.ts';
 import type { Challenge, Mode } from '../challenges/challenge.ts';
 import type { Wake } from '../challenges/settle.ts';
-import { endpointsOf } from '../deliveries/endpoint.ts';
 import type { DB } from '../generated/database.ts';
 import type { Sealer } from '../kernel/crypto.ts';
 import { isUuid } from '../kernel/id.ts';
@@ -16,7 +15,7 @@ import type { Report } from './provider.ts';
 import { applyReport, auditOtherSession } from './report.ts';
 import type { Outcome } from './report.ts';
 import type { InboxRow } from './inbox-store.ts';
-import { lockWebhook, markHandled, parkWebhook, takeUnhandled } from './inbox-store.ts';
+import { isErased, lockWebhook, markHandled, parkWebhook, takeUnhandled } from './inbox-store.ts';
 import { findSessionIdOfAttempt, findSessionOf } from './sessions-store.ts';
 import { takeSession } from './sessions.ts';
 import type { Session } from './sessions-store.ts';
@@ -37,33 +36,29 @@ export type InboxDeps = {
 };
 
 /** What came of a kept webhook, and the challenge if it was ended by it. */
-type Handled = {
+export type Handled = {
   outcome: Outcome | 'no_effect' | 'unknown_session' | 'unconfirmed' | 'parked';
   ended?: Challenge | undefined;
 };
 /** What the provider said when it was asked about a webhook that is only a hint. */
-type Told = { report: Report | undefined } | 'unavailable';
+export type Told = { report: Report | undefined } | 'unavailable';
 /** The question that a webhook raises. */
-type Question = { ask: OpenAccount; sessionId: string };
+export type Question = { ask: OpenAccount; sessionId: string };
 
 const BATCH = 100;
 /** How long a job is trusted with a webhook before the sweep hands it over again. */
 export const HANDED_MS = 15_000;
 /** A webhook may come before its session is written down; it waits, and after the last wait it is set aside. */
-const PARK_WAITS_MS = [1_000, 5_000, 30_000, 120_000, 600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000];
-
-/** Reads a kept webhook and applies it, once: effect and mark are one transaction. What is only a hint is asked about in between. */
-export async function handleWebhook(deps: InboxDeps, inboxId: string): Promise<void> {
-  const first = await attempt(deps, inboxId);
-  const handled =
-    first && 'ask' in first ? await attempt(deps, inboxId, await askProvider(deps, first)) : first;
-  if (!handled || 'ask' in handled) return;
-  const { outcome } = handled;
-  deps.metrics.inboundHandledTotal.inc({ outcome });
-  deps.log.info({ inbox_id: inboxId, outcome }, 'webhook handled');
-  if (handled.ended) deps.wake(endpointsOf([handled.ended]));
-}
-
+export const PARK_WAITS_MS = [
+  1_000,
+  5_000,
+  30_000,
+  120_000,
+  600_000,
+  3_600_000,
+  6 * 3_600_000,
+  24 * 3_600_000,
+];
 /** Hands over webhooks that no job carries: parked ones whose time has come, and what a crash left behind. */
 export async function sweepInbox(deps: InboxDeps): Promise<void> {
   const now = deps.now();
@@ -86,8 +81,12 @@ export async function handOver(
   }
 }
 
-/** One transaction on a webhook: undefined if somebody else has it; a question if the provider must be asked first. */
-function attempt(deps: InboxDeps, inboxId: string, told?: Told): Promise<Handled | Question | undefined> {
+/** One transaction on a webhook: undefined if it is handled already; a question if the provider must be asked first. */
+export function handleOnce(
+  deps: InboxDeps,
+  inboxId: string,
+  told?: Told,
+): Promise<Handled | Question | undefined> {
   const { db, sealer } = deps;
   return db.transaction().execute(async (tx) => {
     const row = await lockWebhook(tx, inboxId);
@@ -99,47 +98,43 @@ function attempt(deps: InboxDeps, inboxId: string, told?: Told): Promise<Handled
       return { ask: opened, sessionId: webhook.sessionId };
     if (told === 'unavailable') return park(tx, deps, row, 'unconfirmed');
     const report = told ? told.report : webhook.report;
-    return report ? apply(tx, deps, opened, row, report) : finish(tx, deps, row, unreported(told));
+    if (report) return apply(tx, deps, opened, row, report);
+    // The provider may know of it a little later.
+    return told ? park(tx, deps, row, 'unknown_session') : finish(tx, deps, row, { outcome: 'no_effect' });
   });
-}
-
-/** Nothing to apply: the kind decides nothing, or the provider knows of no such session. */
-function unreported(told: Told | undefined): Handled {
-  return { outcome: told ? 'unknown_session' : 'no_effect' };
-}
-
-async function askProvider(deps: InboxDeps, { ask, sessionId }: Question): Promise<Told> {
-  const { account, provider, settings } = ask;
-  const { outbound, reachOf, log } = deps;
-  const http = { outbound, reach: reachOf(account.mode) };
-  try {
-    return { report: await provider.fetchReport({ sessionId, token: undefined }, settings, http) };
-  } catch (error) {
-    log.warn({ err: error, account_id: account.id }, 'a webhook could not be confirmed');
-    return 'unavailable';
-  }
 }
 
 async function apply(
   tx: Db,
   deps: InboxDeps,
   opened: OpenAccount,
-  row: InboxRow,
+  kept: InboxRow,
   report: Report,
 ): Promise<Handled> {
   const { account } = opened;
+  const row = { ...kept, echoed_challenge_id: echoOf(report) ?? kept.echoed_challenge_id };
   const session = await findSession(tx, opened, row, report);
-  if (!session) {
-    const known = isUuid(report.challengeId ?? '') && opened.provider.findSessions !== undefined;
-    const other = known ? await findSessionOf(tx, account.id, report.challengeId!) : undefined;
-    // A second person, or run, for a challenge whose session is known: written down, and nothing else.
-    if (!other?.provider_session_id) return park(tx, deps, row, 'unknown_session');
-    await auditOtherSession(tx, other, report, { provider: account.provider, now: deps.now() });
-    return finish(tx, deps, row, { outcome: 'other_challenge' });
-  }
   const source = { provider: account.provider, now: deps.now(), heardAt: row.received_at };
-  const applied = await applyReport(tx, session, report, source);
-  return finish(tx, deps, row, applied, session.provider_session_id);
+  if (session) {
+    const applied = await applyReport(tx, session, report, source);
+    const about = {
+      provider_session_id: session.provider_session_id,
+      echoed_challenge_id: session.challenge_id,
+    };
+    return finish(tx, deps, { ...row, ...about }, applied);
+  }
+  const known = opened.provider.findSessions ? echoOf(report) : null;
+  const runId = report.runId ?? undefined;
+  const other =
+    known === null ? undefined : await findSessionOf(tx, account.id, { challengeId: known, runId });
+  // A second person, or run, for a challenge whose session is known: written down, and nothing else.
+  if (!other?.provider_session_id) return park(tx, deps, row, 'unknown_session');
+  await auditOtherSession(tx, other, report, source);
+  return finish(tx, deps, row, { outcome: 'other_challenge' });
+}
+
+function echoOf({ challengeId }: Report): string | null {
+  return challengeId !== null && isUuid(challengeId) ? challengeId : null;
 }
 
 /** By its own name, or by an attempt that was seen in it before. */
@@ -154,17 +149,20 @@ async function findSession(
   return sessionId ? takeSession(tx, opened, sessionId, report) : undefined;
 }
 
-/** Tries again later; after the last wait it is set aside. */
+/** Tries again later; after the last wait, or when its challenge is erased, it is set aside. */
 async function park(
   tx: Db,
   deps: InboxDeps,
   row: InboxRow,
   otherwise: 'unknown_session' | 'unconfirmed',
 ): Promise<Handled> {
+  const { echoed_challenge_id: challengeId, provider_account_id: accountId } = row;
   const wait = PARK_WAITS_MS[row.tries];
   const findable = row.provider_session_id !== null || row.provider_attempt_id !== null;
-  if (wait === undefined || !findable) return finish(tx, deps, row, { outcome: otherwise });
-  await parkWebhook(tx, row.id, row.tries + 1, new Date(deps.now().getTime() + wait));
+  const pointless = challengeId !== null && (await isErased(tx, accountId, challengeId));
+  if (wait === undefined || !findable || pointless) return finish(tx, deps, row, { outcome: otherwise });
+  const nextTryAt = new Date(deps.now().getTime() + wait);
+  await parkWebhook(tx, row.id, { tries: row.tries + 1, nextTryAt, challengeId });
   return { outcome: 'parked' };
 }
 
@@ -173,8 +171,8 @@ async function finish(
   { now }: Pick<InboxDeps, 'now'>,
   row: InboxRow,
   handled: Handled,
-  sessionId: string | null = row.provider_session_id,
 ): Promise<Handled> {
-  await markHandled(tx, row.id, { outcome: handled.outcome, sessionId }, now());
+  const { provider_session_id: sessionId, echoed_challenge_id: challengeId } = row;
+  await markHandled(tx, row.id, { outcome: handled.outcome, sessionId, challengeId }, now());
   return handled;
 }

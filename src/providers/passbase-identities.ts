@@ -80,14 +80,19 @@ function reportOf(identity: Json): Report {
     reasonCode: null,
     decidedAt: sortableTime(at),
     challengeId: challengeIdOf(identity),
+    runId: uuidOf(metadataOf(identity)?.run_id) ?? null,
     ...(typeof clean === 'boolean' ? { signals: [{ kind: 'watchlist', at, facts: { clean } }] } : {}),
   };
 }
 
-/** Passbase shows what it decrypted, as the object it is or as its text. What is no id of ours names no challenge. */
-function challengeIdOf({ metadata }: Json): string | null {
-  const shown = typeof metadata === 'string' ? parseObject(metadata) : asObject(metadata);
-  return uuidOf(shown?.challenge_id) ?? null;
+/** What is no id of ours names no challenge. */
+function challengeIdOf(identity: Json): string | null {
+  return uuidOf(metadataOf(identity)?.challenge_id) ?? null;
+}
+
+/** Passbase shows what it decrypted, as the object it is or as its text. */
+function metadataOf({ metadata }: Json): Json | undefined {
+  return typeof metadata === 'string' ? parseObject(metadata) : asObject(metadata);
 }
 
 /** Unix seconds as a time; null for anything else. */

@@ -12,14 +12,14 @@ import type { Settings } from './provider.ts';
 const KEY_BITS = 4_096;
 
 /**
- * The hosted step for a challenge. Its id travels as `metadata`, encrypted with our private key: anyone who holds the
+ * The hosted step for one run of a challenge. Both ids travel as `metadata`, encrypted with our private key: anyone who holds the
  * public key reads it, nobody else can make another. Passbase opens it and shows it with the identity.
  */
-export function linkFor(challengeId: string, settings: Settings): string {
+export function linkFor(challengeId: string, settings: Settings, runId?: string): string {
   const { private_key = '', verify_url = '', slug = '' } = settings;
   const metadata = privateEncrypt(
     { key: private_key, padding: constants.RSA_PKCS1_PADDING },
-    Buffer.from(JSON.stringify({ challenge_id: challengeId })),
+    Buffer.from(JSON.stringify({ challenge_id: challengeId, run_id: runId })),
   );
   const parameter = parameterOf({ metadata: metadata.toString('base64') });
   return below(verify_url, `/${encodeURIComponent(slug)}?p=${parameter}`);

@@ -36,7 +36,7 @@ export function readWebhook(text: string): Webhook {
   const hint = readHint(text);
   if (!hint) return unknownWebhook(text);
   const { event, key, status, updated } = hint;
-  // The bodies of the later events are not documented; where they say less, only the same text is the same webhook.
+  // The bodies of the later events are not documented; where they say less, the same text may tell of another change.
   const isTold = typeof status === 'string' && typeof updated === 'number';
   return {
     kind: event.toLowerCase(),
@@ -44,6 +44,7 @@ export function readWebhook(text: string): Webhook {
     sessionId: key,
     report: undefined,
     ask: EVENTS[event]?.asks ?? false,
+    repeats: !isTold,
   };
 }
 

@@ -47,8 +47,8 @@ export const passbase: Provider = {
   ],
 
   // Nothing is created at Passbase before the person is there, so its id for the session is not known yet.
-  startSession: ({ challengeId }, settings) =>
-    Promise.resolve({ sessionId: undefined, url: linkFor(challengeId, settings) }),
+  startSession: ({ challengeId, runId }, settings) =>
+    Promise.resolve({ sessionId: undefined, url: linkFor(challengeId, settings, runId) }),
 
   openWebhook,
   readWebhook,

@@ -42,6 +42,8 @@ export type Report = {
   decidedAt: string | undefined;
   /** our challenge id as the provider echoes it; null where it does not */
   challengeId: string | null;
+  /** our id of the run, where startSession could only put it into a link */
+  runId?: string | null;
   signals?: Signal[];
   progress?: Progress;
 };
@@ -57,6 +59,8 @@ export type Webhook = {
   report: Report | undefined;
   /** only a hint that there may be a report: the provider is asked before anything changes */
   ask?: boolean;
+  /** the same text may be news again: it is the same webhook for a minute only */
+  repeats?: boolean;
 };
 
 /** A session as the provider knows it; `token` is what startSession returned with it. */
@@ -79,7 +83,7 @@ export type Provider = {
    * `sessionId` the session is found by the challenge id in a report. `token` is sealed and given to fetchReport.
    */
   startSession(
-    run: { challengeId: string; returnUrl: string },
+    run: { challengeId: string; runId?: string; returnUrl: string },
     settings: Settings,
     http: Http,
   ): Promise<{ sessionId: string | undefined; url: string; token?: string }>;

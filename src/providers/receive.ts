@@ -2,12 +2,12 @@ import ipaddr from 'ipaddr.js';
 import { canonicalAddress, readNetwork } from '../kernel/address.ts';
 import { batched } from '../kernel/batch.ts';
 import { AppError } from '../kernel/errors.ts';
-import { newId } from '../kernel/id.ts';
+import { isUuid, newId } from '../kernel/id.ts';
 import { acceptedSettings, rememberAccounts } from './account.ts';
 import type { OpenAccount } from './account.ts';
 import type { InboxDeps } from './inbox.ts';
 import { handOver, HANDED_MS } from './inbox.ts';
-import { keepWebhooks } from './inbox-store.ts';
+import { countWebhooks, keepWebhooks } from './inbox-store.ts';
 import type { NewWebhook } from './inbox-store.ts';
 import type { RawRequest, Webhook } from './provider.ts';
 import { sealContext } from './store.ts';
@@ -35,8 +35,12 @@ export function createReceiver(deps: InboxDeps): Receiver {
   const { sealer, now, log, metrics } = deps;
   const accountAt = rememberAccounts(deps);
   const keep = batched((rows: NewWebhook[]) => keepOnce(deps, rows), { ...KEPT, atOnce: 2 });
-  // Apart, and one at a time: a flood of forged webhooks must not keep authentic ones waiting.
-  const count = batched((rows: NewWebhook[]) => keepOnce(deps, rows), { ...KEPT, atOnce: 1 });
+  // Apart, and one at a time: neither a flood of forged webhooks nor a row that somebody holds keeps authentic ones waiting.
+  const [countRefused, countDuplicate] = [counter(deps), counter(deps)];
+  const countLater = (row: NewWebhook) =>
+    void countDuplicate(row).catch((error: unknown) =>
+      log.warn({ err: error }, 'a duplicate could not be counted'),
+    );
 
   const receiver: Receiver = {
     async admit(provider, accountId, address) {
@@ -55,14 +59,16 @@ export function createReceiver(deps: InboxDeps): Receiver {
       }
       const webhook = provider.readWebhook(text);
       const id = newId();
-      const fresh = await keep({
+      const row = {
         id,
         provider_account_id: account.id,
-        ...keysOf(webhook),
+        ...keysOf(webhook, now()),
         body_sealed: sealer.seal(text, sealContext.body(id)),
         ...arrivedAt(now(), address),
         next_try_at: new Date(now().getTime() + HANDED_MS),
-      });
+      };
+      const fresh = await keep(row);
+      if (!fresh) countLater(row);
       metrics.inboundTotal.inc({ provider: account.provider, result: fresh ? 'kept' : 'duplicate' });
       log.info(
         {
@@ -75,11 +81,10 @@ export function createReceiver(deps: InboxDeps): Receiver {
 
     async refuse({ account }, reason, address) {
       const at = now();
-      const minute = Math.floor(at.getTime() / MINUTE_MS);
-      await count({
+      await countRefused({
         id: newId(),
         provider_account_id: account.id,
-        event_key: `refused:${reason}:${minute}`,
+        event_key: `refused:${reason}:${minuteOf(at)}`,
         kind: 'refused',
         ...arrivedAt(at, address),
         handled_at: at,
@@ -95,19 +100,38 @@ export function createReceiver(deps: InboxDeps): Receiver {
 
 /** In one statement, also where the same webhook is among them twice; true for each that is new. */
 async function keepOnce(deps: InboxDeps, rows: NewWebhook[]): Promise<boolean[]> {
-  const firsts = new Map<string, NewWebhook>();
-  for (const row of rows) {
-    const key = `${row.provider_account_id} ${row.event_key}`;
-    const first = firsts.get(key);
-    if (first) first.copies = (first.copies ?? 1) + 1;
-    else firsts.set(key, row);
-  }
-  const kept = await keepWebhooks(deps.db, [...firsts.values()]);
-  const fresh = rows.filter(({ id }) => kept.has(id));
+  const kept = await keepWebhooks(deps.db, [...firstsOf(rows).values()]);
   // Not awaited: a queue that hangs must not keep the provider from its answer, for which it waits a few seconds only.
-  const toHandle = fresh.filter(({ handled_at }) => !handled_at).map(({ id }) => ({ id, tries: 0 }));
-  if (toHandle.length > 0) void handOver(deps, toHandle);
+  if (kept.size > 0)
+    void handOver(
+      deps,
+      [...kept].map((id) => ({ id, tries: 0 })),
+    );
   return rows.map(({ id }) => kept.has(id));
+}
+
+function counter({ db }: InboxDeps): (row: NewWebhook) => Promise<void> {
+  const count = async (rows: NewWebhook[]) => {
+    await countWebhooks(db, withCopies(rows));
+    return rows.map(() => undefined);
+  };
+  return batched(count, { ...KEPT, atOnce: 1 });
+}
+
+/** One of each, with how often it is there: a statement may touch a row once only. */
+function withCopies(rows: readonly NewWebhook[]): NewWebhook[] {
+  const firsts = firstsOf(rows);
+  const counts = new Map<string, number>();
+  for (const row of rows) counts.set(keyOf(row), (counts.get(keyOf(row)) ?? 0) + 1);
+  return [...firsts].map(([key, row]) => Object.assign({}, row, { copies: counts.get(key) ?? 1 }));
+}
+
+function firstsOf(rows: readonly NewWebhook[]): Map<string, NewWebhook> {
+  return new Map(rows.toReversed().map((row) => [keyOf(row), row]));
+}
+
+function keyOf({ provider_account_id, event_key }: NewWebhook): string {
+  return `${provider_account_id} ${event_key}`;
 }
 
 function openText({ sealer, now }: InboxDeps, opened: OpenAccount, request: RawRequest): string | undefined {
@@ -121,13 +145,19 @@ function openText({ sealer, now }: InboxDeps, opened: OpenAccount, request: RawR
   return undefined;
 }
 
-function keysOf({ kind, eventKey, sessionId, attemptId }: Webhook) {
+function keysOf({ kind, eventKey, sessionId, attemptId, report, repeats }: Webhook, at: Date) {
+  const named = report?.challengeId ?? '';
   return {
     kind,
-    event_key: eventKey,
+    event_key: repeats ? `${eventKey}:${minuteOf(at)}` : eventKey,
     provider_session_id: sessionId ?? null,
     provider_attempt_id: attemptId ?? null,
+    echoed_challenge_id: isUuid(named) ? named : null,
   };
+}
+
+function minuteOf(at: Date): number {
+  return Math.floor(at.getTime() / MINUTE_MS);
 }
 
 function arrivedAt(at: Date, address: string | undefined) {

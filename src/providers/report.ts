@@ -113,7 +113,13 @@ async function recordFindings(
 ): Promise<void> {
   const heard = heardAt.toISOString();
   for (const { kind, at, facts } of signals)
-    await recordFinding(tx, challengeId, 'provider_signals', { provider, kind, at: at ?? heard, facts });
+    await recordFinding(
+      tx,
+      challengeId,
+      'provider_signals',
+      { provider, kind, at: at ?? heard, facts },
+      at !== null,
+    );
   if (!progress) return;
   const { type, message, at } = progress;
   const order = sortableTime(at ?? heard) ?? sortableTime(heard) ?? '';

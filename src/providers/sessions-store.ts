@@ -5,25 +5,36 @@ import { newId } from '../kernel/id.ts';
 
 export type Session = Selectable<VerificationSessions>;
 
-/** Claims the right to open the challenge's session; undefined if there is a current one already. */
+/** Claims the right to open the challenge's session; undefined if there is a current one already, or the challenge has ended. */
 export function insertOpening(
   db: Db,
   challengeId: string,
   accountId: string,
   now: Date,
 ): Promise<Session | undefined> {
-  return db
-    .insertInto('verification_sessions')
-    .values({
-      id: newId(),
-      challenge_id: challengeId,
-      provider_account_id: accountId,
-      status: 'opening',
-      created_at: now,
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .returningAll()
-    .executeTakeFirst();
+  return (
+    db
+      .insertInto('verification_sessions')
+      .columns(['id', 'challenge_id', 'provider_account_id', 'status', 'created_at'])
+      // One that has ended may be erased: nothing may come after that.
+      .expression((eb) =>
+        eb
+          .selectFrom('challenges')
+          .select([
+            eb.val(newId()).as('id'),
+            'challenges.id as challenge_id',
+            eb.val(accountId).as('provider_account_id'),
+            eb.val('opening').as('status'),
+            eb.val(now).as('created_at'),
+          ])
+          .where('challenges.id', '=', challengeId)
+          .where('completed_at', 'is', null)
+          .forShare(),
+      )
+      .onConflict((conflict) => conflict.doNothing())
+      .returningAll()
+      .executeTakeFirst()
+  );
 }
 
 /** The challenge's session that has not ended. */
@@ -100,12 +111,12 @@ export async function findSessionIdOfAttempt(
 
 /**
  * For a provider that names its sessions only when the person is there: gives the challenge's open session its name,
- * the first that is seen, and locks it. Undefined: it has another name already, or none is open.
+ * the first that is seen, if it is of that run, and locks it. Undefined: it has another name already, or none is open.
  */
 export function bindSession(
   tx: Db,
   accountId: string,
-  challengeId: string,
+  { challengeId, runId }: { challengeId: string; runId: string | undefined },
   providerSessionId: string,
 ): Promise<Session | undefined> {
   return tx
@@ -115,17 +126,23 @@ export function bindSession(
     .where('challenge_id', '=', challengeId)
     .where('status', '=', 'open')
     .where('provider_session_id', 'is', null)
+    .$if(runId !== undefined, (q) => q.where('id', '=', runId!))
     .returningAll()
     .executeTakeFirst();
 }
 
-/** A session of the challenge at this account, whatever became of it. */
-export function findSessionOf(tx: Db, accountId: string, challengeId: string): Promise<Session | undefined> {
+/** The challenge's newest session at this account, or the one of this run, whatever became of it. */
+export function findSessionOf(
+  tx: Db,
+  accountId: string,
+  { challengeId, runId }: { challengeId: string; runId: string | undefined },
+): Promise<Session | undefined> {
   return tx
     .selectFrom('verification_sessions')
     .selectAll()
     .where('provider_account_id', '=', accountId)
     .where('challenge_id', '=', challengeId)
+    .$if(runId !== undefined, (q) => q.where('id', '=', runId!))
     .orderBy('created_at', 'desc')
     .executeTakeFirst();
 }

@@ -13,11 +13,11 @@ export async function takeSession(
   tx: Db,
   { account, provider }: OpenAccount,
   sessionId: string,
-  { challengeId }: Report,
+  { challengeId, runId }: Report,
 ): Promise<Session | undefined> {
   const session = await lockSession(tx, account.id, sessionId);
   if (session || !provider.findSessions || challengeId === null || !isUuid(challengeId)) return session;
-  const bound = await bindSession(tx, account.id, challengeId, sessionId);
+  const bound = await bindSession(tx, account.id, { challengeId, runId: runId ?? undefined }, sessionId);
   // Another report of the same session may have given it its name while this one waited for the row.
   return bound ?? lockSession(tx, account.id, sessionId);
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Challenge } from '../challenges/challenge.ts';
+import { parseUrl } from '../kernel/address.ts';
 import { AppError } from '../kernel/errors.ts';
 import { openAccount } from './account.ts';
 import { sweepInbox } from './inbox.ts';
@@ -17,6 +18,8 @@ export type StartDeps = InboxDeps & { publicUrl: string };
 /** An opening that has not answered by then was lost with its process. */
 const OPENING_LOST_MS = 15_000;
 const POLL_MS = 200;
+/** A Passbase link has about a thousand characters, and headers are limited to some thousands. */
+const MAX_LINK = 4_096;
 
 /** Where the challenge's current session is; undefined while there is none. */
 export async function findSessionUrl(
@@ -58,9 +61,14 @@ async function open(
   const { db, sealer, outbound, reachOf, publicUrl, now } = deps;
   const { provider, settings } = openAccount(sealer, account);
   try {
-    const run = { challengeId: challenge.id, returnUrl: `${publicUrl}/challenge/${challenge.id}/result` };
+    const run = {
+      challengeId: challenge.id,
+      runId: opening.id,
+      returnUrl: `${publicUrl}/challenge/${challenge.id}/result`,
+    };
     const started = await provider.startSession(run, settings, { outbound, reach: reachOf(account.mode) });
-    const { sessionId, url, token } = started;
+    const { sessionId, token } = started;
+    const url = linkOf(started.url);
     const opened = await markOpen(db, opening.id, {
       provider_session_id: sessionId ?? null,
       url_sealed: sealer.seal(url, sealContext.url(opening.id)),
@@ -82,4 +90,11 @@ async function open(
     await dropOpening(db, challenge.id, opening.created_at);
     throw new AppError('unavailable', 'The identity provider does not answer');
   }
+}
+
+/** As it can stand in a header; whatever a provider answers, people must be able to follow it. */
+function linkOf(url: string): string {
+  const { href = '' } = parseUrl(url) ?? {};
+  if (href === '' || href.length > MAX_LINK) throw new Error('the provider’s link cannot be followed');
+  return href;
 }

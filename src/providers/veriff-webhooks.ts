@@ -160,7 +160,7 @@ function readUserStatus(body: Json, text: string): Webhook {
   };
 }
 
-/** The Essential plan's word for a decision, which gets no decision webhook. */
+/** The Essential plan's word for a decision, which gets no decision webhook. Without one its time must not outrank those that have. */
 function readFullAuto(body: Json, text: string): Webhook {
   const { sessionId, attemptId, time, data, vendorData } = body;
   const word = wordOf(asObject(asObject(data)?.verification)?.decision) ?? UNREADABLE;
@@ -168,7 +168,10 @@ function readFullAuto(body: Json, text: string): Webhook {
     kind: 'full_auto',
     eventKey: timedKey('full_auto', [sessionId, attemptId], time, text),
     ...idsOf(sessionId, attemptId),
-    report: { ...decidedAs(word, time, vendorData), signals: [fullAutoSignal(body)] },
+    report: {
+      ...(conclusionOf(word) ? decidedAs(word, time, vendorData) : undecided(word, vendorData)),
+      signals: [fullAutoSignal(body)],
+    },
   };
 }
 

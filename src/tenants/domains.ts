@@ -1,3 +1,4 @@
+import { parseUrl } from '../kernel/address.ts';
 import { invalid } from '../kernel/errors.ts';
 
 /** An allowed domain, taken apart; `port` is '' for the scheme's own port, '*' for any. */
@@ -20,8 +21,9 @@ const LOOPBACK_IP = '127.0.0.1';
  * labels in front, never for none; a domain without a port means the scheme's own.
  */
 export function allowsUrl(domains: readonly string[], url: string): boolean {
-  if (DOUBTFUL.test(url) || !URL.canParse(url)) return false;
-  const { protocol, hostname, port, username, password } = new URL(url);
+  const parsed = DOUBTFUL.test(url) ? undefined : parseUrl(url);
+  if (!parsed) return false;
+  const { protocol, hostname, port, username, password } = parsed;
   if (username !== '' || password !== '') return false;
   return domains.some((text) => {
     const domain = taken(text);
@@ -46,7 +48,7 @@ export function readDomain(text: string, mode: 'test' | 'live'): string {
   if (text.length > MAX_LENGTH || DOUBTFUL.test(text.trim()) || name === '')
     throw refused(`must be a scheme and a host, with a port where needed and nothing else: ${EXAMPLES}`);
   const url = `${scheme.toLowerCase()}://${name}${port === '*' ? '' : port && `:${port}`}`;
-  if (!URL.canParse(url)) throw refused(`has a host or a port that cannot be; write it like ${EXAMPLES}`);
+  if (!parseUrl(url)) throw refused(`has a host or a port that cannot be; write it like ${EXAMPLES}`);
   const { protocol, hostname, port: unusual } = new URL(url);
   const normal = `${protocol}//${star}${hostname}${port === '*' ? ':*' : unusual && `:${unusual}`}`;
   if (!taken(normal))

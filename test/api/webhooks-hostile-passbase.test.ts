@@ -120,7 +120,7 @@ describe('what is authentic but must not have an effect is kept, answered 200, a
   });
 
   test('an identity that nobody knows', async () => {
-    await door.leaves(sealed(hint(randomUUID())), { status: 200, line: { outcome: 'unknown_session' } });
+    await door.leaves(sealed(hint(randomUUID())), { status: 200, line: { handled_at: null } });
   });
 
   test("an identity of another tenant's challenge, told to us or to them", async () => {
@@ -128,7 +128,7 @@ describe('what is authentic but must not have an effect is kept, answered 200, a
     Object.assign(identityOf(door.foreign), { status: 'approved', updated: secondsNow() });
     await door.leaves(sealed(hint(id)), { status: 200, line: { handled_at: null } });
     const theirs = sealed(hint(id), door.other.settings);
-    await door.leaves(theirs, { status: 200, line: { outcome: 'unknown_session' } }, door.otherAccount);
+    await door.leaves(theirs, { status: 200, line: { handled_at: null } }, door.otherAccount);
   });
 
   test('a second identity for a challenge whose identity is known', async () => {
@@ -151,7 +151,7 @@ describe('what is authentic but must not have an effect is kept, answered 200, a
     'by the bytes alone, whatever the content type says: %s',
     async (type) => {
       const { body } = sealed(hint(randomUUID()));
-      const line = { outcome: 'unknown_session' };
+      const line = { handled_at: null };
       await door.leaves({ body, headers: { 'content-type': type } }, { status: 200, line });
     },
   );

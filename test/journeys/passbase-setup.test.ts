@@ -38,7 +38,10 @@ test('an operator enters three things, pastes the public key at Passbase, and ke
   const onward = await person.agent.get(`/challenge/${created.challenge_id}/continue`).expect(200);
   const link = new URL(/<a href="([^"]+)"/.exec(onward.text)?.[1] ?? '');
   expect(link.origin + link.pathname).toBe('https://verify.passbase.com/acme-2');
-  expect(openParameter(link.searchParams.get('p'), pem)).toEqual({ challenge_id: created.challenge_id });
+  expect(openParameter(link.searchParams.get('p'), pem)).toEqual({
+    challenge_id: created.challenge_id,
+    run_id: expect.any(String),
+  });
 });
 
 test.each([

@@ -112,16 +112,27 @@ describe.each(BACKENDS)('a challenge that Passbase decides, queue on %s', (backe
     expect(await story.announced(id)).toBe(1);
   });
 
+  /** It was asked about in vain, and will be again. */
+  const waits = ({ id }: { id: string }) =>
+    until(async () => {
+      const rows = await story.server.db
+        .selectFrom('inbox')
+        .select(['tries', 'handled_at'])
+        .where('provider_session_id', '=', id)
+        .execute();
+      return rows.length > 0 && rows.every(({ tries, handled_at }) => tries > 0 && handled_at === null);
+    }, `the webhook of ${id} to wait`);
+
   test('a forged approval by somebody who knows the webhook secret changes nothing', async () => {
     const { id, identity } = await story.begin();
     const forged = { event: 'VERIFICATION_REVIEWED', key: identity.id, status: 'approved' };
     // Before the person has handed anything in, and while somebody looks at it.
     expect(await story.tell({ ...forged, updated: 1 })).toEqual([200]);
-    expect(await story.outcomes(identity)).toEqual(['unknown_session']);
+    await waits(identity);
     await story.play(identity, 'pending');
-    expect(await story.outcomes(identity)).toEqual(['unknown_session', 'recorded']);
-    expect(await story.tell({ ...forged, updated: 4_000_000_000 })).toEqual([200]);
-    expect(await story.outcomes(identity)).toEqual(['unknown_session', 'recorded', 'stale']);
+    await story.tell({ ...forged, updated: 4_000_000_000 });
+    // The forged ones were asked about too, and found what is true.
+    expect(new Set(await story.outcomes(identity, 20_000))).toEqual(new Set(['recorded', 'stale']));
     expect((await story.server.read(id)).status).toBe('in-progress');
     expect(await story.announced(id)).toBe(0);
 
@@ -133,7 +144,7 @@ describe.each(BACKENDS)('a challenge that Passbase decides, queue on %s', (backe
     const { id, identity } = await story.begin();
     const unknown = { ...identity, id: id };
     expect(await story.tell({ event: 'VERIFICATION_REVIEWED', key: unknown.id })).toEqual([200]);
-    expect(await story.outcomes(unknown)).toEqual(['unknown_session']);
+    await waits(unknown);
     expect((await story.server.read(id)).status).toBe('in-progress');
   });
 

@@ -1,20 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { veriff as provider } from '../../src/providers/veriff.ts';
-import { authHeaders, sign } from '../../src/simulators/veriff-auth.ts';
 import { PERSONAL } from '../../src/simulators/veriff-bodies.ts';
 import { startVeriff } from '../../src/simulators/veriff.ts';
 import { startSink } from '../support/sink.ts';
 import { until } from '../support/until.ts';
-
-const CHALLENGE_ID = 'b3f1c2d4-0a1b-4c2d-9e3f-a1b2c3d4e5f6';
-const RETURN_URL = 'https://id.example/challenge/x/result';
+import { clientOf, RETURN_URL } from '../support/veriff-client.ts';
+import type { VeriffClient } from '../support/veriff-client.ts';
 
 let veriff: Awaited<ReturnType<typeof startVeriff>>;
+let client: VeriffClient;
 let sink: Awaited<ReturnType<typeof startSink>>;
 const said: string[] = [];
 beforeEach(async () => {
   said.length = 0;
   [veriff, sink] = await Promise.all([startVeriff({ tell: (line) => said.push(line) }), startSink()]);
+  client = clientOf(veriff);
   veriff.sendWebhooksTo(sink.url);
 });
 afterEach(async () => {
@@ -22,101 +22,17 @@ afterEach(async () => {
   await sink.close();
 });
 
-const credentials = () => ({
-  apiKey: veriff.settings.api_key,
-  secret: veriff.settings.shared_secret,
-});
-
-async function api(method: string, path: string, signed: string, body?: string, as = credentials()) {
-  const answer = await fetch(`${veriff.url}/v1${path}`, {
-    method,
-    headers: authHeaders(as, signed),
-    ...(body === undefined ? {} : { body }),
-  });
-  const text = await answer.text();
-  return { status: answer.status, text, headers: answer.headers, json: JSON.parse(text) as Answer };
-}
-type Answer = { status: string; verification: { [field: string]: unknown } | null } & {
-  [field: string]: unknown;
-};
-
-async function open() {
-  const verification = { callback: RETURN_URL, vendorData: CHALLENGE_ID };
-  const body = JSON.stringify({ verification });
-  const created = await api('POST', '/sessions', body, body);
-  expect(created.status).toBe(201);
-  return { session: await veriff.sessionOf(CHALLENGE_ID), created };
-}
-
 /** What our own provider makes of the webhooks that arrived. */
 const received = () =>
   sink.received.map(({ headers, body }) =>
     provider.readWebhook(provider.openWebhook({ headers, body }, veriff.settings, new Date())),
   );
 
-describe('the API', () => {
-  test('opens a session and tells of it, signed', async () => {
-    const { session, created } = await open();
-    expect(created.json).toMatchObject({
-      status: 'success',
-      verification: { id: session.id, url: session.url, vendorData: CHALLENGE_ID, status: 'created' },
-    });
-    expect(created.headers.get('x-hmac-signature')).toBe(sign(credentials().secret, created.text));
-    const decision = await api('GET', `/sessions/${session.id}/decision`, session.id);
-    expect(decision).toMatchObject({ status: 200, json: { status: 'success', verification: null } });
-    const attempts = await api('GET', `/sessions/${session.id}/attempts`, session.id);
-    expect(attempts.json.verifications).toMatchObject([{ id: session.attemptId, status: 'created' }]);
-  });
-
-  test('refuses another key, another secret, and a signature over anything else', async () => {
-    const { session } = await open();
-    const body = JSON.stringify({ verification: {} });
-    const { apiKey, secret } = credentials();
-    const path = `/sessions/${session.id}/decision`;
-    const answers = [
-      await api('POST', '/sessions', body, body, { apiKey: 'another', secret }),
-      await api('POST', '/sessions', body, body, { apiKey, secret: 'another' }),
-      await api('POST', '/sessions', `${body} `, body),
-      await api('POST', '/sessions', '', body),
-      await api('GET', path, path),
-      await api('GET', path, ''),
-      await api('GET', path, session.attemptId),
-    ];
-    for (const { status, json } of answers) {
-      expect(status).toBe(401);
-      expect(json.status).toBe('fail');
-    }
-    const bare = await fetch(`${veriff.url}/v1/sessions`, { method: 'POST', body });
-    expect(bare.status).toBe(401);
-    expect(veriff.sessions).toHaveLength(1);
-  });
-
-  test('knows no other sessions and no other addresses', async () => {
-    const id = CHALLENGE_ID;
-    expect((await api('GET', `/sessions/${id}/decision`, id)).status).toBe(404);
-    expect((await api('GET', '/sessions', '')).status).toBe(404);
-    expect((await fetch(`${veriff.url}/v/wrong`)).status).toBe(404);
-  });
-
-  test.each([
-    ['no verification', '{}'],
-    ['no JSON', 'verification'],
-    ['null', 'null'],
-    ['too long a vendorData', JSON.stringify({ verification: { vendorData: 'x'.repeat(1_001) } })],
-  ])('refuses a session of %s', async (_, body) => {
-    expect((await api('POST', '/sessions', body, body)).status).toBe(400);
-  });
-
-  test('goes on under the settings of an earlier run', async () => {
-    const again = await startVeriff({ settings: veriff.settings });
-    expect(again.settings).toEqual({ ...veriff.settings, base_url: again.url });
-    await again.close();
-  });
-});
-
 describe('each way a run can go', () => {
   const word = (session: { id: string }) =>
-    api('GET', `/sessions/${session.id}/decision`, session.id).then(({ json }) => json.verification?.status);
+    client
+      .api('GET', `/sessions/${session.id}/decision`, session.id)
+      .then(({ json }) => json.verification?.status);
 
   test.each([
     ['approved', ['started', 'submitted', 'approved'], 'approved'],
@@ -133,7 +49,7 @@ describe('each way a run can go', () => {
     ['full_auto_approved', ['started', 'submitted', 'approved'], undefined],
     ['watchlist_hit', ['started', 'submitted', 'possible_match', 'approved'], 'approved'],
   ] as const)('%s', async (outcome, words, decided) => {
-    const { session } = await open();
+    const { session } = await client.open();
     await veriff.send(veriff.play(session, outcome));
     expect(received().map(({ report }) => report?.word)).toEqual(words);
     expect(await word(session)).toBe(decided);
@@ -142,7 +58,7 @@ describe('each way a run can go', () => {
   test('every one ends as it says, and our provider recognises all of it', async () => {
     const kinds = new Set<string>();
     for (const [outcome, becomes] of Object.entries(veriff.outcomes)) {
-      const { session } = await open();
+      const { session } = await client.open();
       sink.received.length = 0;
       const sent = veriff.play(session, outcome);
       expect(sink.received).toHaveLength(0);
@@ -168,9 +84,9 @@ describe('each way a run can go', () => {
   });
 
   test('a resubmission is a new attempt of the same session', async () => {
-    const { session } = await open();
+    const { session } = await client.open();
     veriff.play(session, 'resubmission_then_approved');
-    const { json } = await api('GET', `/sessions/${session.id}/attempts`, session.id);
+    const { json } = await client.api('GET', `/sessions/${session.id}/attempts`, session.id);
     expect(json.verifications).toMatchObject([
       { id: session.attemptId, status: 'approved' },
       { status: 'resubmission_requested' },
@@ -179,16 +95,16 @@ describe('each way a run can go', () => {
   });
 
   test('decisions of one run have times in their order', async () => {
-    const { session } = await open();
+    const { session } = await client.open();
     await veriff.send(veriff.play(session, 'review_then_approved'));
     const [review = '', approved = ''] = received().flatMap(({ report }) => report?.decidedAt ?? []);
     expect(review < approved).toBe(true);
   });
 
   test('a watchlist hit can be read back', async () => {
-    const { session } = await open();
+    const { session } = await client.open();
     const read = async () =>
-      (await api('GET', `/sessions/${session.id}/watchlist-screening`, session.id)).json.data;
+      (await client.api('GET', `/sessions/${session.id}/watchlist-screening`, session.id)).json.data;
     expect(await read()).toBeNull();
     veriff.play(session, 'watchlist_hit');
     expect(await read()).toMatchObject({
@@ -199,7 +115,7 @@ describe('each way a run can go', () => {
   });
 
   test('bodies carry a made-up person, as real ones do', async () => {
-    const { session } = await open();
+    const { session } = await client.open();
     for (const outcome of ['approved', 'full_auto_approved', 'watchlist_hit', 'registries']) {
       const bodies = veriff.play(session, outcome).map(({ body }) => body.toString());
       expect(PERSONAL.some((value) => bodies.join('').includes(value))).toBe(true);
@@ -207,7 +123,7 @@ describe('each way a run can go', () => {
   });
 
   test('there is no other', async () => {
-    const { session } = await open();
+    const { session } = await client.open();
     expect(() => veriff.play(session, 'toString')).toThrow('Veriff cannot play toString');
     expect(() => veriff.play({ ...session, id: 'another' }, 'approved')).toThrow('cannot play');
   });
@@ -218,7 +134,7 @@ describe('the hosted page', () => {
     fetch(url, { method: 'POST', body: new URLSearchParams({ decision }), redirect: 'manual' });
 
   test('has a button for each way, sends the webhooks and leads the browser back', async () => {
-    const { session } = await open();
+    const { session } = await client.open();
     const text = await (await fetch(session.url)).text();
     for (const outcome of Object.keys(veriff.outcomes)) expect(text).toContain(`value="${outcome}"`);
     const back = await press(session.url, 'declined');
@@ -231,13 +147,13 @@ describe('the hosted page', () => {
 
   test('stays where it was told of no address to go back to', async () => {
     const body = JSON.stringify({ verification: {} });
-    await api('POST', '/sessions', body, body);
+    await client.api('POST', '/sessions', body, body);
     const answer = await press(veriff.sessions.at(-1)?.url ?? '', 'approved');
     expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('Thank you')]);
   });
 
   test('refuses a way that is none', async () => {
-    const { session } = await open();
+    const { session } = await client.open();
     for (const decision of ['', 'maybe', 'constructor'])
       expect((await press(session.url, decision)).status).toBe(400);
     expect(veriff.deliveries).toHaveLength(0);
@@ -248,7 +164,7 @@ describe('webhooks on their way', () => {
   test.each([201, 204, 302, 401, 500])(
     'a webhook answered %i is sent again until it is answered 200',
     async (status) => {
-      const { session } = await open();
+      const { session } = await client.open();
       veriff.behave({ retryMs: [10, 20] });
       sink.answerWith((response, _, count) => response.writeHead(count < 3 ? status : 200).end());
       expect(await veriff.send(veriff.play(session, 'started'))).toEqual([200]);
@@ -258,22 +174,22 @@ describe('webhooks on their way', () => {
   );
 
   test('by itself it tries again after a failure', async () => {
-    const { session } = await open();
+    const { session } = await client.open();
     sink.answerWith((response, _, count) => response.writeHead(count === 1 ? 503 : 200).end());
     expect(await veriff.send(veriff.play(session, 'started'))).toEqual([200]);
     expect(veriff.deliveries).toMatchObject([{ tries: 2 }]);
   });
 
   test('what lost ones would have told, the API tells', async () => {
-    const { session } = await open();
+    const { session } = await client.open();
     veriff.behave({ lose: 1 });
     expect(await veriff.send(veriff.play(session, 'approved'))).toEqual([]);
-    const { json } = await api('GET', `/sessions/${session.id}/decision`, session.id);
+    const { json } = await client.api('GET', `/sessions/${session.id}/decision`, session.id);
     expect(json.verification).toMatchObject({ status: 'approved' });
   });
 
   test('closing waits for one under way, and nobody is answered afterwards', async () => {
-    const { session } = await open();
+    const { session } = await client.open();
     sink.answerWith((response) => void setTimeout(() => response.end(), 100));
     const sent = veriff.send(veriff.play(session, 'started'));
     await veriff.close();

@@ -28,7 +28,7 @@ import type { Log } from './kernel/log.ts';
 import { listen, portOf, stopOf } from './listen.ts';
 import { createHandler } from './providers/handle.ts';
 import { sweepInbox } from './providers/inbox.ts';
-import { reconcileSessions } from './providers/reconcile.ts';
+import { createReconciler } from './providers/reconcile.ts';
 import { createInboxRetention } from './providers/retention.ts';
 import type { InboxRetention } from './providers/retention.ts';
 import { isAway } from './kernel/unreachable.ts';
@@ -63,7 +63,7 @@ const LATE_ENDPOINTS_AT_ONCE = 100;
 const WEBHOOKS_AT_ONCE = 6;
 const WAIT_FOR_STORE_MS = 2_000;
 const SWEEP_MS = 1_000;
-const RECONCILE_MS = 10_000;
+const RECONCILE_MS = 2_000;
 const TIDY_MS = 3_600_000;
 const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
 
@@ -197,6 +197,7 @@ function doorsOf(deps: Deps): Door[] {
 function startWork(deps: Deps): () => Promise<void> {
   const { jobs, relay, retention, inboxRetention, db, now, log } = deps;
   const engine = createEngine(deps);
+  const reconciler = createReconciler(deps);
   jobs.work('callbacks', ENDPOINTS_AT_ONCE, engine.carry);
   jobs.work('retries', LATE_ENDPOINTS_AT_ONCE, engine.carry);
   jobs.work('inbox', WEBHOOKS_AT_ONCE, createHandler(deps));
@@ -205,7 +206,7 @@ function startWork(deps: Deps): () => Promise<void> {
     every(SWEEP_MS, () => expireDue(deps), report),
     every(SWEEP_MS, () => relay.sweep(), report),
     every(SWEEP_MS, () => sweepInbox(deps), report),
-    every(RECONCILE_MS, () => reconcileSessions(deps), report),
+    every(RECONCILE_MS, () => reconciler.look(), report),
     every(TIDY_MS, () => retention.tidy(), report),
     every(TIDY_MS, () => inboxRetention.tidy(), report),
     every(TIDY_MS, () => forgetIdempotencyKeys(db, new Date(now().getTime() - IDEMPOTENCY_KEPT_MS)), report),
@@ -215,7 +216,7 @@ function startWork(deps: Deps): () => Promise<void> {
     engine.stop();
     retention.stop();
     inboxRetention.stop();
-    await Promise.all([...sweeps.map((stop) => stop()), jobs.drain()]);
+    await Promise.all([...sweeps.map((stop) => stop()), reconciler.stop(), jobs.drain()]);
   };
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { endpointsOf } from '../deliveries/endpoint.ts';
 import { getAccountById } from './account.ts';
 import type { OpenAccount } from './account.ts';
@@ -9,25 +10,67 @@ import type { Session } from './sessions-store.ts';
 import { takeSession } from './sessions.ts';
 import { sealContext } from './store.ts';
 
-/** Sessions asked about side by side, and how often in a row when there are more. */
-const BATCH = 100;
-const MAX_ROUNDS = 10;
+/** Questions under way at the same time, in one process; they are not waited for before the next look. */
+const AT_ONCE = 200;
 const MINUTE_MS = 60_000;
 /** Minutes between checks of one session, the last one repeating: webhooks are the usual way, this is for lost ones. */
 const CHECK_MINUTES = [1, 1, 2, 2, 3, 5, 10, 30, 60];
 /** So long before the deadline it is asked about for the last time: after it nothing counts. */
 const LAST_CHECK_MS = 20_000;
+/** A provider that does not answer must not keep the server from stopping. */
+const STOP_MS = 5_000;
 
 /** Asks providers about open sessions whose webhook may never come; one that does not answer is asked again later. */
-export async function reconcileSessions(deps: InboxDeps): Promise<void> {
-  for (let round = 0; round < MAX_ROUNDS; round += 1) {
-    const now = deps.now();
-    const due = await takeSessionsToCheck(deps.db, now, BATCH, (checks, expiresAt) =>
-      nextCheckAt(now, checks, expiresAt),
-    );
-    await checkSideBySide(deps, due);
-    if (due.length < BATCH) return;
-  }
+export type Reconciler = {
+  /** Begins to ask about what is due; what takes long delays neither others nor the next look. */
+  look(): Promise<void>;
+  /** Begins nothing more, and waits some seconds for what is under way. */
+  stop(): Promise<void>;
+};
+
+/** One of these per process. */
+export function createReconciler(deps: InboxDeps): Reconciler {
+  const underWay = new Set<Promise<void>>();
+  const searched = new Set<string>();
+  let stopped = false;
+
+  const begin = (work: Promise<void>, about: object) => {
+    const done = work
+      .catch((error: unknown) => deps.log.warn({ err: error, ...about }, 'a session could not be reconciled'))
+      .finally(() => underWay.delete(done));
+    underWay.add(done);
+  };
+  /** One search an account at a time: it goes through all that the provider has. */
+  const search = (account_id: string, wanted: readonly Session[]) => {
+    if (searched.has(account_id)) return;
+    searched.add(account_id);
+    const done = findNameless(deps, account_id, wanted).finally(() => searched.delete(account_id));
+    begin(done, { account_id });
+  };
+
+  return {
+    async look() {
+      const room = AT_ONCE - underWay.size;
+      if (stopped || room < 1) return;
+      const now = deps.now();
+      const due = await takeSessionsToCheck(deps.db, now, room, (checks, expiresAt) =>
+        nextCheckAt(now, checks, expiresAt),
+      );
+      for (const session of due)
+        if (session.provider_session_id !== null)
+          begin(checkSession(deps, session), { challenge_id: session.challenge_id });
+      const nameless = due.filter((session) => session.provider_session_id === null);
+      for (const account of new Set(nameless.map((session) => session.provider_account_id)))
+        search(
+          account,
+          nameless.filter((session) => session.provider_account_id === account),
+        );
+    },
+    async stop() {
+      stopped = true;
+      await Promise.race([Promise.all(underWay), sleep(STOP_MS, undefined, { ref: false })]);
+    },
+  };
 }
 
 /** When a session that was asked about `checks` times before is asked about after now; null: not any more before its end. */
@@ -36,26 +79,6 @@ export function nextCheckAt(now: Date, checks: number, expiresAt: Date): Date | 
   const last = expiresAt.getTime() - LAST_CHECK_MS;
   const next = Math.min(now.getTime() + minutes * MINUTE_MS, last);
   return next > now.getTime() ? new Date(next) : null;
-}
-
-async function checkSideBySide(deps: InboxDeps, due: readonly Session[]): Promise<void> {
-  const { log } = deps;
-  const nameless = due.filter((session) => session.provider_session_id === null);
-  const accounts = new Set(nameless.map((session) => session.provider_account_id));
-  // Side by side: one provider that hangs must delay neither the others nor the end of the process.
-  await Promise.all([
-    ...due.map((session) => loud(checkSession(deps, session), { challenge_id: session.challenge_id })),
-    ...[...accounts].map((account_id) => {
-      const wanted = nameless.filter((session) => session.provider_account_id === account_id);
-      return loud(findNameless(deps, account_id, wanted), { account_id });
-    }),
-  ]);
-
-  function loud(work: Promise<void>, about: object): Promise<void> {
-    return work.catch((error: unknown) =>
-      log.warn({ err: error, ...about }, 'a session could not be reconciled'),
-    );
-  }
 }
 
 async function checkSession(deps: InboxDeps, due: Session): Promise<void> {

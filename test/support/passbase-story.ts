@@ -10,12 +10,13 @@ type Json = { [field: string]: unknown };
 /** A server whose first tenant uses Passbase in test mode, the Passbase stand-in, and a receiver of callbacks. */
 export async function startPassbaseStory(backend: Backend = 'postgres') {
   const requests: string[] = [];
-  let answers: 'as ever' | 'hang up' | Reply = 'as ever';
+  let answers: 'as ever' | 'hang up' | Reply | (() => Promise<Reply>) = 'as ever';
   const start = () =>
     startPassbase({
       lastWord: ({ path }, reply) => {
         if (!path.startsWith('/verification/')) return Promise.resolve(reply);
         requests.push(path);
+        if (typeof answers === 'function') return answers();
         return Promise.resolve(answers === 'as ever' ? reply : answers);
       },
     });

@@ -77,6 +77,9 @@ function overlapOf(
   settings: Settings,
 ): Date | 'kept' | undefined {
   const overlap = overlapMs(values);
-  if (known === undefined || JSON.stringify(known) === JSON.stringify(settings)) return 'kept';
-  return overlap > 0 ? new Date(Date.now() + overlap) : undefined;
+  // Ends at once whatever was replaced before: a secret that leaked must not decide any more.
+  if (overlap === 0) return undefined;
+  return known === undefined || JSON.stringify(known) === JSON.stringify(settings)
+    ? 'kept'
+    : new Date(Date.now() + overlap);
 }

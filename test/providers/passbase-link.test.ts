@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createOutbound } from '../../src/kernel/outbound.ts';
 import { linkFor, parameterOf, publicKeyOf } from '../../src/providers/passbase-link.ts';
 import { passbase } from '../../src/providers/passbase.ts';
-import { CHALLENGE_ID, link, SECRET } from '../fixtures/passbase/vectors.ts';
+import { CHALLENGE_ID, KEY, link, SECRET } from '../fixtures/passbase/vectors.ts';
 import { commandFor } from '../support/tools.ts';
 
 let settings: Record<string, string>;
@@ -30,14 +30,14 @@ describe('the link', () => {
     expect(parameterOf(link.content)).toBe(link.parameter);
   });
 
-  test('tells the challenge to those who hold the public key', () => {
-    const { metadata, ...more } = carried(linkFor(CHALLENGE_ID, settings));
+  test('tells challenge and run to those who hold the public key', () => {
+    const { metadata, ...more } = carried(linkFor(CHALLENGE_ID, settings, KEY));
     expect(more).toEqual({});
     const bytes = Buffer.from(metadata, 'base64');
     expect(bytes).toHaveLength(512);
     const key = createPublicKey(publicKeyOf(settings.private_key ?? ''));
     const opened = publicDecrypt({ key, padding: constants.RSA_PKCS1_PADDING }, bytes);
-    expect(JSON.parse(opened.toString())).toEqual({ challenge_id: CHALLENGE_ID });
+    expect(JSON.parse(opened.toString())).toEqual({ challenge_id: CHALLENGE_ID, run_id: KEY });
   });
 
   test('is read by other tools than ours', async () => {

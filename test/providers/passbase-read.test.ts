@@ -21,6 +21,7 @@ describe('a webhook is only a hint', () => {
       sessionId: KEY,
       report: undefined,
       ask: true,
+      repeats: false,
     });
   });
 
@@ -31,6 +32,8 @@ describe('a webhook is only a hint', () => {
       sessionId: KEY,
       report: undefined,
       ask: true,
+      // Nothing in it tells one change from the next.
+      repeats: true,
     });
   });
 

@@ -84,6 +84,14 @@ describe('what decides', () => {
     expect(eventKey).toMatch(/^body:/);
   });
 
+  test.each(['review', 'Approved', null])(
+    'full auto without a conclusive word has no place in the order: %p',
+    (word) => {
+      const { report } = read(change(fullAuto, 'data.verification.decision', word));
+      expect(report?.decidedAt).toBeUndefined();
+    },
+  );
+
   test.each([
     ['no data', { ...fullAuto, data: undefined }],
     ['data that is a list', { ...fullAuto, data: [fullAuto.data] }],

@@ -132,7 +132,8 @@ test('says of an open run when it is asked about, and of a challenge without one
   ]);
   const live = await story.server.create({ target_user_id: 'u-1', provider: 'sandbox' });
   await change(live, { mode: 'live', provider: null });
-  const { stdout } = await show('--id', live.challenge_id);
+  const { stdout, stderr } = await show('--id', live.challenge_id);
+  expect(stderr).toBe('');
   expect(stdout).toContain(`Challenge    ${live.challenge_id} (live mode)\nStatus       initiated\n`);
   expect(stdout).toContain('Target       ada@example.com, u-1\n');
   expect(stdout).toContain('Provider     none\n');

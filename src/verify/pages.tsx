@@ -65,7 +65,7 @@ export function awayPage(challenge: Challenge, { url, label }: { url: string; la
       <h1>{title}</h1>
       <p>{`${label} opens in a tab of its own. You will show your document and your face there.`}</p>
       <p>
-        <a href={url} target="_blank" rel="noopener noreferrer">
+        <a href={url} class="action" target="_blank" rel="noopener noreferrer">
           {`Open ${label}`}
         </a>
       </p>

@@ -85,10 +85,11 @@ function firstSteps(base: string, { apiKey, secret }: { apiKey: string; secret: 
 
 /** The settings, one per line, for `--help`. */
 export function settingsHelp(): string {
+  const width = Math.max(...settings.map(({ name }) => name.length)) + 2;
   return settings
     .map(
       ({ name, fallback, meaning }) =>
-        `  ${name.padEnd(24)}${meaning}${fallback ? ` (default: ${fallback})` : ''}`,
+        `  ${name.padEnd(width)}${meaning}${fallback ? ` (default: ${fallback})` : ''}`,
     )
     .join('\n');
 }

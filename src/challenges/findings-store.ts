@@ -31,7 +31,7 @@ export async function recordFinding(
         or (not ${timed}::boolean and known - 'at' = ${entry} - 'at'))`.execute(tx);
 }
 
-/** Writes down the provider's newest word on a challenge, open or ended. */
+/** Writes down the provider's newest word on a challenge. */
 export async function recordProviderStatus(tx: Db, challengeId: string, word: string): Promise<void> {
   await tx
     .updateTable('challenges')

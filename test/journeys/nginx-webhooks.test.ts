@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { untilServersNoticed } from '../../src/cli/rotation.ts';
 import { findProvider } from '../../src/providers/index.ts';
 import { sealContext } from '../../src/providers/store.ts';
 import { authHeaders } from '../../src/simulators/veriff-auth.ts';
@@ -128,8 +129,10 @@ describe('the dedicated hostname', () => {
 
 describe('the allow-list of an account', () => {
   const ALLOWED = '127.0.0.4';
-  const setList = (allowed_ips: string[]) =>
-    server.db.updateTable('provider_accounts').set({ allowed_ips }).where('id', '=', account).execute();
+  const setList = async (allowed_ips: string[]) => {
+    await server.db.updateTable('provider_accounts').set({ allowed_ips }).where('id', '=', account).execute();
+    await untilServersNoticed();
+  };
   beforeAll(() => setList(['34.254.42.181', `${ALLOWED}/31`]));
   afterAll(() => setList([]));
 

@@ -34,7 +34,7 @@ describe('a person whose provider does not lead back', () => {
     const onward = await person.agent.get(`/challenge/${id}/continue`).expect(200);
     expect(onward.headers.refresh).toBeUndefined();
     expect(onward.text).toMatch(
-      /<a href="http[^"]+" target="_blank" rel="noopener noreferrer">Open Passbase<\/a>/,
+      /<a href="http[^"]+" class="action" target="_blank" rel="noopener noreferrer">Open Passbase<\/a>/,
     );
     expect(onward.text).toContain('come back to it when you are done there');
     expect(onward.text).toContain(`<form action="/challenge/${id}/result">`);

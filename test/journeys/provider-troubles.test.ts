@@ -25,8 +25,7 @@ describe('a provider that hangs when it is asked', () => {
     const veriff = await startVeriff();
     const account = await server.provider('veriff', veriff.settings);
     veriff.sendWebhooksTo(`${server.url}/webhooks/veriff/${account}`);
-    const { begin, reaches } = story;
-    const hinted = await Promise.all(Array.from({ length: 12 }, () => begin()));
+    const hinted = await Promise.all(Array.from({ length: 12 }, () => story.begin()));
     let release = () => {};
     const released = new Promise<void>((go) => (release = go));
     story.answerWith(() => released.then(() => TOO_LATE));
@@ -36,11 +35,11 @@ describe('a provider that hangs when it is asked', () => {
     const created = await server.create({ provider: 'veriff' });
     await createPerson(server).start(created).expect(303);
     await veriff.decide(await veriff.sessionOf(created.challenge_id), 'approved');
-    await reaches(created.challenge_id, 'verified');
+    await story.reaches(created.challenge_id, 'verified');
 
     story.answerWith('as ever');
     release();
-    await Promise.all(hinted.map(({ id }) => reaches(id, 'verified', 45_000)));
+    await Promise.all(hinted.map(({ id }) => story.reaches(id, 'verified', 45_000)));
     expect(passbase.sessions.length).toBeGreaterThanOrEqual(12);
     await veriff.close();
   }, 90_000);

@@ -1,6 +1,7 @@
 import type { Store } from '../db/open.ts';
 import { providers } from '../providers/index.ts';
 import { openAccount } from '../providers/account.ts';
+import { webhookUrlOf } from '../providers/log.ts';
 import type { Provider, Settings } from '../providers/provider.ts';
 import { findAccountOf, saveAccount, sealContext } from '../providers/store.ts';
 import type { Account } from '../providers/store.ts';
@@ -51,7 +52,7 @@ function providerSet(name: string, provider: Provider): Command {
         const accountId = await saveAccount(store.db, place, seal, { allowed_ips, previousUntil });
         await untilServersNoticed();
         const until = previousUntil === 'kept' ? (existing?.previous_until ?? undefined) : previousUntil;
-        const webhook_url = `${config.publicUrl}/webhooks/${name}/${accountId}`;
+        const webhook_url = webhookUrlOf(config.publicUrl, { provider: name, id: accountId });
         return {
           json: {
             ...{ provider: name, mode, account_id: accountId, webhook_url },

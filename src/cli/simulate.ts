@@ -6,6 +6,7 @@ import { hostOf, isLocalhost, parseUrl, portOf as urlPort } from '../kernel/addr
 import { AppError } from '../kernel/errors.ts';
 import { openAccount } from '../providers/account.ts';
 import { findProvider } from '../providers/index.ts';
+import { webhookUrlOf } from '../providers/log.ts';
 import type { Provider, Settings } from '../providers/provider.ts';
 import { findAccountOf, saveAccount, sealContext } from '../providers/store.ts';
 import { createReach } from '../reach.ts';
@@ -94,7 +95,7 @@ export async function startSimulation(
         await keepSandbox(tx, tenant_id);
         return saveAccount(tx, place, seal, lists);
       });
-      const webhookUrl = `${config.publicUrl}/webhooks/${name}/${accountId}`;
+      const webhookUrl = webhookUrlOf(config.publicUrl, { provider: name, id: accountId });
       simulator.sendWebhooksTo(webhookUrl);
       simulator.behave(travel);
       await untilServersNoticed();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import ipaddr from 'ipaddr.js';
 import { canonicalAddress, readNetwork } from '../kernel/address.ts';
 import { batched } from '../kernel/batch.ts';
@@ -19,6 +20,7 @@ export type Arrival = RawRequest & { address: string | undefined };
 
 const KEPT = { maxItems: 100, isItemsFault: () => false };
 const MINUTE_MS = 60_000;
+const COUNT_MS = 250;
 
 /** The providers' door: who may come in, what is kept of it, and what is written down about the others. */
 export type Receiver = {
@@ -37,10 +39,13 @@ export function createReceiver(deps: InboxDeps): Receiver {
   const keep = batched((rows: NewWebhook[]) => keepOnce(deps, rows), { ...KEPT, atOnce: 2 });
   // Apart, and one at a time: neither a flood of forged webhooks nor a row that somebody holds keeps authentic ones waiting.
   const [countRefused, countDuplicate] = [counter(deps), counter(deps)];
-  const countLater = (row: NewWebhook) =>
-    void countDuplicate(row).catch((error: unknown) =>
+  /** Waits for the count, but not for long: somebody may hold the row, and the provider waits for its answer. */
+  const countAgain = async (row: NewWebhook) => {
+    const counted = countDuplicate(row).catch((error: unknown) =>
       log.warn({ err: error }, 'a duplicate could not be counted'),
     );
+    await Promise.race([counted, sleep(COUNT_MS, undefined, { ref: false })]);
+  };
 
   const receiver: Receiver = {
     async admit(provider, accountId, address) {
@@ -68,7 +73,7 @@ export function createReceiver(deps: InboxDeps): Receiver {
         next_try_at: new Date(now().getTime() + HANDED_MS),
       };
       const fresh = await keep(row);
-      if (!fresh) countLater(row);
+      if (!fresh) await countAgain(row);
       metrics.inboundTotal.inc({ provider: account.provider, result: fresh ? 'kept' : 'duplicate' });
       log.info(
         {

@@ -20,6 +20,10 @@ export type Arrival = RawRequest & { address: string | undefined };
 
 const KEPT = { maxItems: 100, isItemsFault: () => false };
 const MINUTE_MS = 60_000;
+/** When many come, a statement keeps some together: each commit waits for the disk. */
+const KEEP_PACE_MS = 10;
+/** A hand-over costs the queue on PostgreSQL ten milliseconds of CPU, whether of one webhook or of many. */
+const HAND_OVER_PACE_MS = 50;
 const COUNT_MS = 250;
 
 /** The providers' door: who may come in, what is kept of it, and what is written down about the others. */
@@ -36,7 +40,12 @@ export type Receiver = {
 export function createReceiver(deps: InboxDeps): Receiver {
   const { sealer, now, log, metrics } = deps;
   const accountAt = rememberAccounts(deps);
-  const keep = batched((rows: NewWebhook[]) => keepOnce(deps, rows), { ...KEPT, atOnce: 2 });
+  const hand = hander(deps);
+  const keep = batched((rows: NewWebhook[]) => keepOnce(deps, rows, hand), {
+    ...KEPT,
+    atOnce: 2,
+    paceMs: KEEP_PACE_MS,
+  });
   // Apart, and one at a time: neither a flood of forged webhooks nor a row that somebody holds keeps authentic ones waiting.
   const [countRefused, countDuplicate] = [counter(deps), counter(deps)];
   /** Waits for the count, but not for long: somebody may hold the row, and the provider waits for its answer. */
@@ -104,15 +113,25 @@ export function createReceiver(deps: InboxDeps): Receiver {
 }
 
 /** In one statement, also where the same webhook is among them twice; true for each that is new. */
-async function keepOnce(deps: InboxDeps, rows: NewWebhook[]): Promise<boolean[]> {
-  const kept = await keepWebhooks(deps.db, [...firstsOf(rows).values()]);
+async function keepOnce(
+  { db }: InboxDeps,
+  rows: NewWebhook[],
+  hand: (id: string) => Promise<void>,
+): Promise<boolean[]> {
+  const kept = await keepWebhooks(db, [...firstsOf(rows).values()]);
   // Not awaited: a queue that hangs must not keep the provider from its answer, for which it waits a few seconds only.
-  if (kept.size > 0)
-    void handOver(
-      deps,
-      [...kept].map((id) => ({ id, tries: 0 })),
-    );
+  for (const id of kept) void hand(id);
   return rows.map(({ id }) => kept.has(id));
+}
+
+/** Gives webhooks to the queue; never rejects. */
+function hander(deps: InboxDeps): (id: string) => Promise<void> {
+  const hand = async (ids: string[]) => {
+    const rows = ids.map((id) => ({ id, tries: 0 }));
+    await handOver(deps, rows);
+    return ids.map(() => undefined);
+  };
+  return batched(hand, { ...KEPT, atOnce: 1, paceMs: HAND_OVER_PACE_MS });
 }
 
 function counter({ db }: InboxDeps): (row: NewWebhook) => Promise<void> {

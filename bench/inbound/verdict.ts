@@ -11,13 +11,19 @@ type Db = Kysely<DB>;
 const POLL_MS = 50;
 /** Longer than the sweep needs to find what no job carries. */
 const STUCK_MS = 40_000;
+const COUNTED_MS = 5_000;
 
-/** Waits until every webhook that was kept has been handled, or is parked; false once nothing moves any more. */
+/** Waits until every webhook is handled but those that wait for a session nobody knows; false once nothing moves any more. */
 export async function untilHandled(db: Db): Promise<boolean> {
   let [least, since] = [Number.POSITIVE_INFINITY, performance.now()];
   for (; performance.now() < since + STUCK_MS; await sleep(POLL_MS)) {
     const { rows } = await sql<{ open: number }>`
-      select count(*)::integer as open from inbox where handled_at is null and tries = 0`.execute(db);
+      select count(*)::integer as open from inbox
+      where handled_at is null and (tries = 0 or exists (
+        select from verification_sessions sessions
+        where sessions.provider_account_id = inbox.provider_account_id
+          and sessions.provider_session_id = inbox.provider_session_id
+      ))`.execute(db);
     const open = rows[0]?.open ?? 0;
     if (open === 0) return true;
     if (open < least) [least, since] = [open, performance.now()];
@@ -43,7 +49,14 @@ export async function postmasterOf(db: Db): Promise<number> {
 
 /** Looks for what was acknowledged and is not in the inbox, and at what became of each decided challenge. */
 export async function verdictOn(db: Db, accountId: string, plan: Plan, statuses: readonly number[]) {
-  const kept = await checkKept(db, accountId, plan, statuses);
+  let kept = await checkKept(db, accountId, plan, statuses);
+  // Copies are counted after they were acknowledged.
+  for (
+    const end = performance.now() + COUNTED_MS;
+    kept.lost > 0 && performance.now() < end;
+    await sleep(POLL_MS)
+  )
+    kept = await checkKept(db, accountId, plan, statuses);
   const ended = await checkEnded(db, plan);
   return { lines: [...kept.lines, ...ended.lines], wrong: [...kept.wrong, ...ended.wrong] };
 }
@@ -72,6 +85,7 @@ async function checkKept(db: Db, accountId: string, { webhooks }: Plan, statuses
   const others = statuses.length - yes;
   const failed = statuses.filter((status) => status === 0 || status >= 500).length;
   return {
+    lost,
     lines: [
       `  ${count(statuses.length)} sent, ${count(yes)} acknowledged, ${count(there)} in the inbox (${count(rowsKept)} kept, ${count(there - rowsKept)} copies counted), ${count(lost)} lost`,
       ...(others > 0

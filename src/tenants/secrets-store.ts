@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Db } from '../db/database.ts';
 
 /** Up to `limit` of all integrations' callback secrets valid at `now`, newest first. */
@@ -19,7 +20,12 @@ export async function insertCallbackSecret(
   id: string,
   sealed: string,
 ): Promise<void> {
-  await db.insertInto('callback_secrets').values({ id, integration_id: integrationId, sealed }).execute();
+  // Not when the transaction began: of several at once, the one that got the integration's lock last is the newest.
+  const created_at = sql<Date>`clock_timestamp()`;
+  await db
+    .insertInto('callback_secrets')
+    .values({ id, integration_id: integrationId, sealed, created_at })
+    .execute();
 }
 
 /** Lets one callback secret end at `at`. */

@@ -87,7 +87,7 @@ async function create(): Promise<Created> {
 /** The server as an operator runs it, logging all it can, with everything it says. */
 async function startProcess(databaseUrl: string) {
   const key = randomBytes(32);
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', 'serve'], {
+  const child = spawn(process.execPath, ['dist/cli.js', 'serve'], {
     env: { ...process.env, ...testEnv(databaseUrl, undefined, key, { LOG_LEVEL: 'trace' }) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -16,7 +16,7 @@ export async function startChild(
   ...more: string[]
 ) {
   const { PATH = '', HOME = '', TMPDIR = '/tmp' } = process.env;
-  const args = ['--import', 'tsx', 'src/cli.ts', 'serve', '--role', role, ...more];
+  const args = ['dist/cli.js', 'serve', '--role', role, ...more];
   const process_ = spawn(process.execPath, args, {
     cwd: ROOT,
     env: { PATH, HOME, TMPDIR, ...settings },

@@ -8,7 +8,7 @@ export type Ran = { code: number | null; stdout: string; stderr: string; json: R
 
 /** Runs `countersign ARGS` as a person would, with these settings and no others; waits until it ends. */
 export function runCli(args: string[], env: Record<string, string>): Promise<Ran> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...args], {
+  const child = spawn(process.execPath, ['dist/cli.js', ...args], {
     cwd: ROOT,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -7,30 +7,21 @@ import { opsRoutes } from './api/ops.ts';
 import { providerAccountRoutes } from './api/provider-accounts.ts';
 import { webhookRoutes } from './api/webhooks.ts';
 import { createBatches } from './challenges/batches.ts';
-import { expireDue } from './challenges/expire.ts';
-import { forgetIdempotencyKeys } from './challenges/store.ts';
 import { originOf } from './config.ts';
 import type { Config } from './config.ts';
 import { migrate } from './db/migrate.ts';
 import { openStore } from './db/open.ts';
 import type { Store } from './db/open.ts';
-import { createEngine } from './deliveries/engine.ts';
 import { createRelay } from './deliveries/relay.ts';
 import { createRetention } from './deliveries/retention.ts';
-import type { Retention } from './deliveries/retention.ts';
 import { createApp } from './http.ts';
 import type { Door } from './http.ts';
 import { hmacHex } from './kernel/crypto.ts';
-import { every } from './kernel/every.ts';
 import { createLog, rateLimited } from './kernel/log.ts';
 import { createMetrics } from './kernel/metrics.ts';
 import type { Log } from './kernel/log.ts';
 import { listen, portOf, stopOf } from './listen.ts';
-import { createHandler } from './providers/handle.ts';
-import { sweepInbox } from './providers/inbox.ts';
-import { createReconciler } from './providers/reconcile.ts';
 import { createInboxRetention } from './providers/retention.ts';
-import type { InboxRetention } from './providers/retention.ts';
 import { isAway } from './kernel/unreachable.ts';
 import { createJobs } from './queue.ts';
 import { startOpsServer } from './ops-server.ts';
@@ -40,6 +31,8 @@ import { createReach } from './reach.ts';
 import { createBrowsers } from './verify/browser.ts';
 import { verifyRoutes } from './verify/routes.ts';
 import { assetRoutes } from './web/assets.ts';
+import { startWork } from './work.ts';
+import type { WorkDeps } from './work.ts';
 
 export type Role = 'all' | 'api' | 'worker';
 export type Running = {
@@ -56,17 +49,7 @@ export type Running = {
   close(): Promise<void>;
 };
 
-/** Endpoints that one process sends to at the same time; each takes one job. Late retries get the smaller share. */
-const ENDPOINTS_AT_ONCE = 500;
-const LATE_ENDPOINTS_AT_ONCE = 100;
-/** Fewer than connections in the pool: handlers that wait for a row must leave some to the doors. */
-const WEBHOOKS_AT_ONCE = 6;
 const WAIT_FOR_STORE_MS = 2_000;
-const SWEEP_MS = 1_000;
-const RECONCILE_MS = 2_000;
-const TIDY_MS = 3_600_000;
-const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
-
 /** The composition root: builds everything once, migrates, starts what the role asks for. */
 export async function serve(
   config: Config,
@@ -170,14 +153,10 @@ function openLoudStore(config: Config, log: Log): Promise<Store> {
   );
 }
 
-type Deps = Parameters<typeof createEngine>[0] &
+type Deps = WorkDeps &
   Parameters<typeof opsRoutes>[0] &
   Parameters<typeof verifyRoutes>[0] &
-  Parameters<typeof challengeRoutes>[0] & {
-    relay: ReturnType<typeof createRelay>;
-    retention: Retention;
-    inboxRetention: InboxRetention;
-  };
+  Parameters<typeof challengeRoutes>[0];
 
 function doorsOf(deps: Deps): Door[] {
   return [
@@ -191,33 +170,6 @@ function doorsOf(deps: Deps): Door[] {
     { path: '/assets', router: assetRoutes() },
     { path: '/', router: opsRoutes(deps) },
   ];
-}
-
-/** Queue workers, and the timers that find what no job carries. Timers, not queue jobs: they must outlive a wiped queue. */
-function startWork(deps: Deps): () => Promise<void> {
-  const { jobs, relay, retention, inboxRetention, db, now, log } = deps;
-  const engine = createEngine(deps);
-  const reconciler = createReconciler(deps);
-  jobs.work('callbacks', ENDPOINTS_AT_ONCE, engine.carry);
-  jobs.work('retries', LATE_ENDPOINTS_AT_ONCE, engine.carry);
-  jobs.work('inbox', WEBHOOKS_AT_ONCE, createHandler(deps));
-  const report = rateLimited((error) => log.warn({ err: error }, 'a sweep failed; it will run again'));
-  const sweeps = [
-    every(SWEEP_MS, () => expireDue(deps), report),
-    every(SWEEP_MS, () => relay.sweep(), report),
-    every(SWEEP_MS, () => sweepInbox(deps), report),
-    every(RECONCILE_MS, () => reconciler.look(), report),
-    every(TIDY_MS, () => retention.tidy(), report),
-    every(TIDY_MS, () => inboxRetention.tidy(), report),
-    every(TIDY_MS, () => forgetIdempotencyKeys(db, new Date(now().getTime() - IDEMPOTENCY_KEPT_MS)), report),
-  ];
-  // Side by side: a callback begun while the last sweep ends would come on top.
-  return async () => {
-    engine.stop();
-    retention.stop();
-    inboxRetention.stop();
-    await Promise.all([...sweeps.map((stop) => stop()), reconciler.stop(), jobs.drain()]);
-  };
 }
 
 /** A key for cookies alone, so that nothing signed elsewhere passes as one. */

@@ -5,17 +5,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sealContext } from '../../src/providers/store.ts';
 import { runCli } from '../support/cli.ts';
 import { startServer } from '../support/server.ts';
+import { BERBIX, PASSBASE, VERIFF } from '../support/provider-options.ts';
 import type { TestServer } from '../support/server.ts';
 
-const VERIFF = {
-  ...{ 'api-key': 'key-one', 'shared-secret': 'secret-one' },
-  'base-url': 'https://stationapi.veriff.com',
-};
-const BERBIX = {
-  ...{ 'api-secret': 'secret_test_4711', 'template-key': 'template-4712' },
-  'finished-secret': 'whs_test_4713',
-};
-const PASSBASE = { 'api-key': 'sk_4711', 'webhook-secret': '0123456789abcdef0123456789ABCDEF', slug: 'acme' };
 /** Each command takes a second until every server has noticed. */
 const MANY_COMMANDS_MS = 120_000;
 

@@ -6,16 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { authHeaders } from '../../src/simulators/veriff-auth.ts';
 import { runCli } from '../support/cli.ts';
 import { startServer } from '../support/server.ts';
+import { BERBIX, PASSBASE, VERIFF } from '../support/provider-options.ts';
 import type { TestServer } from '../support/server.ts';
 
-const BASE_URL = 'https://stationapi.veriff.com';
-/** What each provider asks for; the rest has a value of its own. */
-const VERIFF = { 'api-key': 'key-one', 'shared-secret': 'secret-one', 'base-url': BASE_URL };
-const BERBIX = {
-  ...{ 'api-secret': 'secret_test_4711', 'template-key': 'template-4712' },
-  'finished-secret': 'whs_test_4713',
-};
-const PASSBASE = { 'api-key': 'sk_4711', 'webhook-secret': '0123456789abcdef0123456789ABCDEF', slug: 'acme' };
 const MARKS = /secret-one|4711|4713|0123456789abcdef/;
 
 let server: TestServer;

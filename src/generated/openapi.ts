@@ -439,7 +439,7 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Takes the person to the identity provider */
+        /** Takes the person to the identity provider, or to the result while no session is open there */
         get: operations["continueToProvider"];
         put?: never;
         post?: never;

@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sealContext } from '../../src/providers/store.ts';
-import { runCli } from '../support/cli.ts';
 import { startServer } from '../support/server.ts';
-import { BERBIX, PASSBASE, VERIFF } from '../support/provider-options.ts';
+import { BERBIX, PASSBASE, setProvider, VERIFF } from '../support/provider-options.ts';
 import type { TestServer } from '../support/server.ts';
 
 /** Each command takes a second until every server has noticed. */
@@ -22,10 +21,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function set(provider: string, options: Record<string, string>, ...more: string[]) {
-  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-  return runCli(['provider', 'set', provider, ...args, ...more], server.settings);
-}
+const set = (provider: string, options: Record<string, string>, ...more: string[]) =>
+  setProvider(server.settings, provider, options, more);
 const settingsOf = async (id: unknown) => {
   const { settings_sealed } = await server.db
     .selectFrom('provider_accounts')

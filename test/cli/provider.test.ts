@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { authHeaders } from '../../src/simulators/veriff-auth.ts';
-import { runCli } from '../support/cli.ts';
 import { startServer } from '../support/server.ts';
-import { BERBIX, PASSBASE, VERIFF } from '../support/provider-options.ts';
+import { BERBIX, PASSBASE, setProvider, VERIFF } from '../support/provider-options.ts';
 import type { TestServer } from '../support/server.ts';
 
 const MARKS = /secret-one|4711|4713|0123456789abcdef/;
@@ -22,10 +21,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function set(provider: string, options: Record<string, string>, ...more: string[]) {
-  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-  return runCli(['provider', 'set', provider, ...args, ...more], server.settings);
-}
+const set = (provider: string, options: Record<string, string>, ...more: string[]) =>
+  setProvider(server.settings, provider, options, more);
 const accountOf = (id: unknown) =>
   server.db
     .selectFrom('provider_accounts')

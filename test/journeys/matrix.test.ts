@@ -6,7 +6,7 @@ import { startProviderStory } from '../support/provider-story.ts';
 import type { ProviderStory } from '../support/provider-story.ts';
 import { until } from '../support/until.ts';
 
-/** The server looks every ten seconds for sessions to ask about. */
+/** The server looks every two seconds for sessions to ask about, but a question may take its time. */
 const ALL_HANDLED_MS = 45_000;
 
 /** How far apart late webhooks are. */

@@ -1,28 +1,16 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createOutbound } from '../../src/kernel/outbound.ts';
+import { describe, expect, test } from '@jest/globals';
 import { berbix } from '../../src/providers/berbix.ts';
 import { PERSONAL } from '../../src/simulators/berbix-transactions.ts';
 import { json } from '../../src/simulators/server.ts';
 import { CHALLENGE_ID } from '../fixtures/berbix/vectors.ts';
-import { startBerbix, toldBy } from '../support/berbix.ts';
+import { toldBy, withBerbix } from '../support/berbix.ts';
 import type { Berbix } from '../support/berbix.ts';
 
 const run = { challengeId: CHALLENGE_ID, returnUrl: 'https://id.example/challenge/x/result' };
 const HOUR_MS = 3_600_000;
-const outbound = createOutbound({ allowedCidrs: ['127.0.0.0/8'], userAgent: 'test' });
-const http = { outbound, reach: { http: true, loopback: true } };
-
 let vendor: Berbix;
-beforeAll(async () => {
-  vendor = await startBerbix();
-});
-beforeEach(() => {
-  vendor.answerWith();
-  vendor.requests.length = 0;
-});
-afterAll(async () => {
-  await outbound.close();
-  await vendor.close();
+const { http } = withBerbix((started) => {
+  vendor = started;
 });
 
 async function begin() {

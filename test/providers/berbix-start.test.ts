@@ -1,27 +1,15 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createOutbound } from '../../src/kernel/outbound.ts';
+import { describe, expect, test } from '@jest/globals';
 import { berbix } from '../../src/providers/berbix.ts';
 import type { Settings } from '../../src/providers/provider.ts';
 import { CHALLENGE_ID } from '../fixtures/berbix/vectors.ts';
-import { startBerbix, toldBy } from '../support/berbix.ts';
+import { toldBy, withBerbix } from '../support/berbix.ts';
 import type { Berbix } from '../support/berbix.ts';
 import { startSink } from '../support/sink.ts';
 
 const run = { challengeId: CHALLENGE_ID, returnUrl: 'https://id.example/challenge/x/result' };
-const outbound = createOutbound({ allowedCidrs: ['127.0.0.0/8'], userAgent: 'test' });
-const http = { outbound, reach: { http: true, loopback: true } };
-
 let vendor: Berbix;
-beforeAll(async () => {
-  vendor = await startBerbix();
-});
-beforeEach(() => {
-  vendor.answerWith();
-  vendor.requests.length = 0;
-});
-afterAll(async () => {
-  await outbound.close();
-  await vendor.close();
+const { outbound, http } = withBerbix((started) => {
+  vendor = started;
 });
 
 async function begin(settings: Settings = vendor.settings) {

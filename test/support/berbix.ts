@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
+import { afterAll, beforeAll, beforeEach } from '@jest/globals';
+import { createOutbound } from '../../src/kernel/outbound.ts';
 import { parseObject } from '../../src/providers/json.ts';
 import type { Json } from '../../src/providers/json.ts';
 import { startBerbix as start } from '../../src/simulators/berbix.ts';
@@ -86,3 +88,22 @@ type Wrong = (route: string, reply: Reply) => Instead | Promise<Instead>;
 type Instead = Reply | 'hang up' | undefined;
 
 export type Berbix = Awaited<ReturnType<typeof startBerbix>>;
+
+/** A Berbix for a whole test file, handed to `ready`, as ever before each test; and the way out to reach it. */
+export function withBerbix(ready: (vendor: Berbix) => void) {
+  const outbound = createOutbound({ allowedCidrs: ['127.0.0.0/8'], userAgent: 'test' });
+  let vendor: Berbix;
+  beforeAll(async () => {
+    vendor = await startBerbix();
+    ready(vendor);
+  });
+  beforeEach(() => {
+    vendor.answerWith();
+    vendor.requests.length = 0;
+  });
+  afterAll(async () => {
+    await outbound.close();
+    await vendor.close();
+  });
+  return { outbound, http: { outbound, reach: { http: true, loopback: true } } };
+}

@@ -5,7 +5,7 @@ import type { Backend } from './server.ts';
 import { startSink } from './sink.ts';
 import { until } from './until.ts';
 
-/** The server looks every ten seconds for sessions to ask about. */
+/** The server looks every two seconds for sessions to ask about; a busy machine takes longer. */
 export const LOOKS_AGAIN_MS = 20_000;
 
 type Json = Record<string, unknown>;
@@ -72,7 +72,7 @@ export async function startProviderStory<S extends Simulator>(
         `all webhooks of ${session.id} to be handled`,
         timeoutMs,
       ),
-    /** Makes all open sessions due for a question; the server looks every ten seconds. */
+    /** Makes all open sessions due for a question; the server looks every two seconds. */
     async lookAgain(): Promise<void> {
       const due = { next_check_at: new Date(Date.now() - 1_000) };
       await server.db.updateTable('verification_sessions').set(due).where('status', '=', 'open').execute();

@@ -5,7 +5,13 @@ create table tenants (
   name text not null,
   -- null: the server's default applies
   default_expiry_minutes integer check (default_expiry_minutes between 1 and 10080),
-  created_at timestamptz not null default now()
+  -- whom people may ask, shown on every page: email, phone, slack, url; what is missing is not shown
+  support jsonb not null default '{}',
+  -- shown on every page beside the name
+  logo bytea,
+  logo_type text check (logo_type in ('image/png', 'image/jpeg', 'image/webp')),
+  created_at timestamptz not null default now(),
+  check ((logo is null) = (logo_type is null))
 );
 
 -- What a tenant decided for one mode; without a row the defaults hold.

@@ -11,6 +11,9 @@ create table challenges (
   target_user_email text,
   requester_id text not null,
   context text,
+  -- the number of the ticket it is about, and two digits that both sides see, so that the person can tell who asks
+  ticket text,
+  verification_code text not null,
   -- json, not jsonb, here and below: what was put in comes out in the same order
   metadata json not null,
   -- frozen at create: the request's, else the integration's, else none
@@ -25,6 +28,12 @@ create table challenges (
   browser_hash text,
   target_response text,
   auth_method text,
+  -- how the person signed in: when, how strongly, by which methods, as whom, and by what that was the target
+  auth_time timestamptz,
+  acr text,
+  amr text[],
+  subject json,
+  subject_match text,
   device_fingerprint json,
   -- the provider's newest word; what it found beside its decision, and how far the person came there; no personal data
   provider_status text,
@@ -44,6 +53,9 @@ create table challenges (
   valid_until timestamptz,
   -- a verified result is spent once
   consumed_at timestamptz,
+  -- a test target, or one that is simulated: what it does by itself, and when
+  acts_as text check (acts_as in ('verify', 'deny', 'expire', 'incident')),
+  acts_at timestamptz,
   -- W3C trace context of the request that asked for it
   traceparent text,
   -- personal data was taken out; what is left is a tombstone
@@ -52,11 +64,14 @@ create table challenges (
   check ((completed_at is null) = (status in ('initiated', 'in-progress'))),
   check ((valid_until is not null) = (status = 'verified' and not disputed)),
   check (status = 'verified' or (not disputed and consumed_at is null)),
-  check (incident_reported_at is not null or (not disputed and incident_comment is null))
+  check (incident_reported_at is not null or (not disputed and incident_comment is null)),
+  check ((acts_as is null) = (acts_at is null)),
+  check (acts_as is null or mode = 'test')
 );
 create index challenges_by_tenant on challenges (tenant_id, mode, id desc);
 create index challenges_by_email on challenges (tenant_id, lower(target_user_email)) where target_user_email is not null;
 create index challenges_by_target on challenges (tenant_id, target_user_id) where target_user_id is not null;
+create index challenges_acting on challenges (acts_at) where acts_at is not null and status in ('initiated', 'in-progress');
 create index challenges_open on challenges (expires_at) where status in ('initiated', 'in-progress');
 
 -- Append only; but erasing a challenge takes the addresses of devices out of its details.

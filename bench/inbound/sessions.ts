@@ -48,6 +48,7 @@ export async function insertSessions(
       target_user_email: 'ada@example.com',
       requester_id: 'webhook',
       metadata: {},
+      verification_code: '00',
       verification_token_hash: challengeId,
       created_at,
       started_at: created_at,

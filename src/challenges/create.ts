@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Db } from '../db/database.ts';
 import type { DB } from '../generated/database.ts';
-import { newToken, sha256 } from '../kernel/crypto.ts';
+import { newToken, newVerificationCode, sha256 } from '../kernel/crypto.ts';
 import type { Sealer } from '../kernel/crypto.ts';
 import { AppError } from '../kernel/errors.ts';
 import { newId } from '../kernel/id.ts';
@@ -27,6 +27,8 @@ export type Created = {
   verification_url: string;
   status: 'initiated';
   expires_at: string;
+  /** two digits that the person sees as well */
+  verification_code: string;
   /** what the caller should know although the challenge was created; left out when there is nothing */
   warnings?: string[];
 };
@@ -109,6 +111,7 @@ function prepare(
   const created_at = now();
   const id = newId();
   const token = newToken();
+  const verification_code = newVerificationCode();
   const expires_at = expiryOf(created_at, expiryMinutes, caller.default_expiry_minutes);
   const challenge = {
     id,
@@ -121,6 +124,7 @@ function prepare(
     provider: chooseProvider(caller, input.provider),
     provider_attempts: caller.provider_attempts,
     verification_token_hash: sha256(token),
+    verification_code,
     traceparent,
     created_at,
     expires_at,
@@ -130,6 +134,7 @@ function prepare(
     verification_url: `${publicUrl}/challenge/start/${id}?token=${token}`,
     status: 'initiated',
     expires_at: isoTime(expires_at),
+    verification_code,
     ...(warnings.length > 0 ? { warnings } : {}),
   };
   return { challenge, answer };

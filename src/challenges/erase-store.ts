@@ -66,6 +66,7 @@ export async function eraseBatch(
     // The inbox before the sessions, as whoever handles a webhook locks them.
     await wipeInbox(tx, ids, at);
     await endSessions(tx, ids);
+    await endSignIns(tx, ids, at);
     await deleteBodies(tx, ids);
     const canceled = await cancelDeliveries(tx, ids);
     await wipeAttempts(tx, ids);
@@ -86,7 +87,7 @@ async function makeTombstones(tx: Db, wanted: readonly string[], at: Date): Prom
       order by id for no key update
     )
     update challenges set erased_at = ${at}, target_user_id = null, target_user_email = null, context = null,
-      requester_id = ${ERASED}, metadata = '{}', target_response = null, device_fingerprint = null,
+      requester_id = ${ERASED}, ticket = null, subject = null, metadata = '{}', target_response = null, device_fingerprint = null,
       incident_comment = null, return_url = null, provider_status = null,
       provider_signals = '[]', progress = '[]'
     from locked where challenges.id = locked.id
@@ -114,6 +115,18 @@ async function endSessions(tx: Db, ids: readonly string[]): Promise<void> {
   await tx
     .updateTable('verification_sessions')
     .set({ url_sealed: null, token_sealed: null, status: 'ended', next_check_at: null })
+    .where('challenge_id', 'in', ids)
+    .execute();
+}
+
+async function endSignIns(tx: Db, ids: readonly string[], at: Date): Promise<void> {
+  await tx
+    .updateTable('sign_in_attempts')
+    .set((eb) => ({
+      ...{ status: 'ended', kept_sealed: null, answer_sealed: null, address: null },
+      outcome: eb.fn.coalesce('outcome', eb.val(ERASED)),
+      ended_at: eb.fn.coalesce('ended_at', eb.val(at)),
+    }))
     .where('challenge_id', 'in', ids)
     .execute();
 }
@@ -153,11 +166,11 @@ async function wipeAttempts(tx: Db, ids: readonly string[]): Promise<void> {
       and (response_excerpt is not null or error_message is not null)`.execute(tx);
 }
 
-/** The trail stays, without the address of the person's device. */
+/** The trail stays, without the address of the person's device, and without who signed in. */
 async function noteErasure(tx: Db, ids: readonly string[], actor: string, at: Date): Promise<void> {
   await sql`
-    update audit_entries set detail = detail - 'ip'
-    where challenge_id = any(${ids}::uuid[]) and jsonb_exists(detail, 'ip')`.execute(tx);
+    update audit_entries set detail = detail - '{ip,signed_in_as}'::text[]
+    where challenge_id = any(${ids}::uuid[]) and jsonb_exists_any(detail, '{ip,signed_in_as}')`.execute(tx);
   await sql`
     insert into audit_entries (tenant_id, challenge_id, at, actor, action)
     select tenant_id, id, ${at}, ${actor}, ${ERASED} from challenges where id = any(${ids}::uuid[])

@@ -10,6 +10,8 @@ export type CreateChallenge = {
   target_user_id: string | null;
   target_user_email: string | null;
   context: string | null;
+  /** the number of the ticket it is about */
+  ticket: string | null;
   callback_url: string | null;
   requester_id: string;
   metadata: { [key: string]: string };
@@ -33,11 +35,13 @@ export type ListQuery = {
 const MAX_ID = 255;
 const MAX_EMAIL = 254;
 const MAX_CONTEXT = 2_000;
+const MAX_TICKET = 100;
 const MAX_URL = 2_048;
 const MAX_METADATA_KEYS = 20;
 const MAX_METADATA_KEY = 40;
 const MAX_METADATA_VALUE = 500;
 export const MAX_INCIDENT_COMMENT = 500;
+export const MAX_TARGET_RESPONSE = 500;
 const MAX_LIST = 100;
 const DEFAULT_LIST = 20;
 const MAX_IDEMPOTENCY_KEY = 255;
@@ -45,7 +49,7 @@ export const DEFAULT_REQUESTER = 'webhook';
 
 const CREATE_FIELDS = [
   ...['target_user_id', 'target_user_email', 'context', 'callback_url', 'requester_id'],
-  ...['expiry_minutes', 'integration_type', 'metadata', 'provider', 'return_url'],
+  ...['expiry_minutes', 'integration_type', 'metadata', 'provider', 'return_url', 'ticket'],
 ];
 const LIST_FIELDS = ['status', 'target', 'requester', 'created_after', 'created_before', 'limit', 'cursor'];
 
@@ -57,6 +61,7 @@ export function parseCreateChallenge(body: unknown): { input: CreateChallenge; w
     target_user_id: readText(body.target_user_id, 'target_user_id', { max: MAX_ID }) ?? null,
     target_user_email: readEmail(body.target_user_email) ?? null,
     context: readText(body.context, 'context', { max: MAX_CONTEXT, multiline: true }) ?? null,
+    ticket: readText(body.ticket, 'ticket', { max: MAX_TICKET }) ?? null,
     callback_url: readText(body.callback_url, 'callback_url', { max: MAX_URL }) ?? null,
     requester_id: readText(body.requester_id, 'requester_id', { max: MAX_ID }) ?? DEFAULT_REQUESTER,
     metadata: readMetadata(body.metadata),
@@ -105,6 +110,11 @@ export function parseIdempotencyKey(header: string | undefined): string | undefi
 /** What a person says about an incident: one line, or null; a 400 if it is no plain text. */
 export function parseIncidentComment(value: unknown): string | null {
   return readText(value, 'comment', { max: MAX_INCIDENT_COMMENT }) ?? null;
+}
+
+/** What the person adds for whoever asks; null for nothing; a 400 if it is no plain text. */
+export function parseTargetResponse(value: unknown, field: string): string | null {
+  return readText(value, field, { max: MAX_TARGET_RESPONSE, multiline: true }) ?? null;
 }
 
 /** The cursor of the page that follows the challenge with this id. */

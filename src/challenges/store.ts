@@ -25,7 +25,8 @@ const CREATED_COLUMNS = [
     'provider',
     'verification_token_hash',
   ] as const),
-  ...(['return_url', 'provider_attempts', 'traceparent', 'created_at', 'expires_at'] as const),
+  ...(['return_url', 'provider_attempts', 'ticket', 'verification_code', 'acts_as', 'acts_at'] as const),
+  ...(['traceparent', 'created_at', 'expires_at'] as const),
 ] as const;
 
 /** Whose challenges a query may touch: nothing outside is ever found. */

@@ -55,7 +55,12 @@ export interface CallbackSecrets {
 }
 
 export interface Challenges {
+  acr: string | null;
+  acts_as: 'verify' | 'deny' | 'expire' | 'incident' | null;
+  acts_at: Timestamp | null;
+  amr: string[] | null;
   auth_method: string | null;
+  auth_time: Timestamp | null;
   browser_hash: string | null;
   callback_url: string | null;
   completed_at: Timestamp | null;
@@ -83,12 +88,16 @@ export interface Challenges {
   return_url: string | null;
   started_at: Timestamp | null;
   status: 'initiated' | 'in-progress' | 'verified' | 'failed' | 'expired';
+  subject: { id: string; email: string | null; issuer: string } | null;
+  subject_match: string | null;
   target_response: string | null;
   target_user_email: string | null;
   target_user_id: string | null;
   tenant_id: string;
+  ticket: string | null;
   traceparent: string | null;
   valid_until: Timestamp | null;
+  verification_code: string;
   verification_token_hash: string;
 }
 
@@ -181,6 +190,17 @@ export interface IdempotencyKeys {
   request_hash: string;
 }
 
+export interface IdentityProviders {
+  created_at: Generated<Timestamp>;
+  id: string;
+  kind: 'oidc' | 'saml';
+  mode: 'test' | 'live';
+  name: string;
+  settings_sealed: string;
+  tenant_id: string;
+  updated_at: Generated<Timestamp>;
+}
+
 export interface Inbox {
   address: string | null;
   body_sealed: string | null;
@@ -221,6 +241,15 @@ export interface Migrations {
   name: string;
 }
 
+export interface ProofKeys {
+  created_at: Timestamp;
+  kid: string;
+  private_sealed: string | null;
+  public_jwk: Json;
+  retired_at: Timestamp | null;
+  signs_from: Timestamp;
+}
+
 export interface ProviderAccounts {
   allowed_ips: Generated<string[]>;
   created_at: Generated<Timestamp>;
@@ -232,6 +261,31 @@ export interface ProviderAccounts {
   settings_sealed: string;
   tenant_id: string;
   updated_at: Generated<Timestamp>;
+}
+
+export interface SignInAttempts {
+  address: string | null;
+  answer_sealed: string | null;
+  answered_at: Timestamp | null;
+  browser: string;
+  browser_hash: string;
+  challenge_id: string;
+  clicked_at: Timestamp;
+  ended_at: Timestamp | null;
+  id: string;
+  identity_provider_id: string;
+  kept_sealed: string | null;
+  outcome: string | null;
+  state_hash: string;
+  status: 'open' | 'answered' | 'ended';
+  ticket_hash: string | null;
+}
+
+export interface SubjectAliases {
+  alias: string;
+  created_at: Generated<Timestamp>;
+  identity: string;
+  tenant_id: string;
 }
 
 export interface TenantModes {
@@ -246,7 +300,15 @@ export interface Tenants {
   created_at: Generated<Timestamp>;
   default_expiry_minutes: number | null;
   id: string;
+  logo: Buffer | null;
+  logo_type: 'image/png' | 'image/jpeg' | 'image/webp' | null;
   name: string;
+  support: Generated<{ email?: string; phone?: string; slack?: string; url?: string }>;
+}
+
+export interface UsedAssertions {
+  expires_at: Timestamp;
+  id: string;
 }
 
 export interface VerificationSessions {
@@ -275,11 +337,16 @@ export interface DB {
   events: Events;
   gone_urls: GoneUrls;
   idempotency_keys: IdempotencyKeys;
+  identity_providers: IdentityProviders;
   inbox: Inbox;
   integrations: Integrations;
   migrations: Migrations;
+  proof_keys: ProofKeys;
   provider_accounts: ProviderAccounts;
+  sign_in_attempts: SignInAttempts;
+  subject_aliases: SubjectAliases;
   tenant_modes: TenantModes;
   tenants: Tenants;
+  used_assertions: UsedAssertions;
   verification_sessions: VerificationSessions;
 }

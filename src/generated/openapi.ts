@@ -86,6 +86,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/challenges/{challenge_id}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * The result as a signed document
+         * @description A JWS (RFC 7515, ES256) of how the challenge ended, as it stands now. Anyone can check it without asking this
+         *     server, against `/.well-known/jwks.json`; it does not run out. docs/proofs.md says what is in it.
+         */
+        get: operations["getProof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/challenges/{challenge_id}/simulate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test mode: let the person act as a program wants
+         * @description `verify`, `deny`, `expire` and `incident` end the challenge at once; `slow` starts it, and verifies it after 30
+         *     seconds. Targets of the domain `countersign.test` do the same by themselves, a second after they are created:
+         *     `verify@`, `deny@`, `expire@`, `incident@` and `slow@countersign.test`.
+         */
+        post: operations["simulateChallenge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/challenges/{challenge_id}/erase": {
         parameters: {
             query?: never;
@@ -422,8 +469,73 @@ export interface paths {
         /** Who asks, why, and until when. Changes nothing. */
         get: operations["showStartPage"];
         put?: never;
-        /** The person's click; binds the browser and moves the challenge to `in-progress` */
+        /**
+         * The person's click; binds the browser and moves the challenge to `in-progress`
+         * @description Refused when the form was sent by something that did not press the button.
+         */
         post: operations["startVerification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/challenge/start/{challenge_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        /** Asks whether the person wants to report that it was not them. Changes nothing. */
+        get: operations["askToReport"];
+        put?: never;
+        /**
+         * "This wasn’t me", by whoever holds the link
+         * @description Before the end the challenge fails with `incident_reported`; once it was verified, it is disputed.
+         */
+        post: operations["reportIncident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/challenge/{challenge_id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        /** Asks whether the person wants to add something, before they prove who they are */
+        get: operations["showAnswerPage"];
+        put?: never;
+        /** Keeps what the person says as `target_response` and goes on to the company’s sign-in, the provider or the sandbox */
+        post: operations["giveAnswer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/challenge/{challenge_id}/device": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What the browser that started tells about itself, once */
+        post: operations["sendDeviceFacts"];
         delete?: never;
         options?: never;
         head?: never;
@@ -507,6 +619,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/challenge/{challenge_id}/signed-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Where the browser comes back to from the company’s sign-in, with a ticket of its own
+         * @description Whoever signed in must be the target, in the browser that started. The ticket counts once.
+         */
+        get: operations["concludeSignIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/challenge/{challenge_id}/report": {
         parameters: {
             query?: never;
@@ -516,14 +650,83 @@ export interface paths {
             };
             cookie?: never;
         };
-        get?: never;
+        /** Asks whether the person wants to report that it was not them. Changes nothing. */
+        get: operations["askToReportHere"];
         put?: never;
         /**
-         * After `verified`: the person says that it was not them
-         * @description Once, within 24 hours, from the browser that started. The status stays `verified`, `disputed` becomes true and
-         *     a callback says so. Too late or again, it changes nothing.
+         * "This wasn’t me", from the browser that started
+         * @description Before the end the challenge fails with `incident_reported`. Once it was verified the status stays and `disputed`
+         *     becomes true: once, within 24 hours. A callback says so. Too late or again, it changes nothing.
          */
-        post: operations["disputeVerification"];
+        post: operations["reportIncidentHere"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/callback/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the company’s OpenID provider sends the browser back to */
+        get: operations["finishOidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/saml/acs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Where the company’s SAML IdP sends the browser back to (HTTP-POST binding) */
+        post: operations["finishSaml"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/saml/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This server as a SAML service provider, for the company's IdP */
+        get: operations["getSamlMetadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public keys that proofs are signed with, past and present */
+        get: operations["getProofKeys"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -657,6 +860,8 @@ export interface components {
             target_user_email?: string | null;
             /** @description Why; shown to the person. Plain text. */
             context?: string | null;
+            /** @description The number of the ticket it is about; shown to the person. */
+            ticket?: string | null;
             /** @description Overrides the integration's. */
             callback_url?: string | null;
             /**
@@ -673,10 +878,10 @@ export interface components {
             integration_type?: "webhook" | "slack" | null;
             metadata?: components["schemas"]["Metadata"] | null;
             /**
-             * @description How the person proves who they are: a provider set up for the key's mode, or in test mode the sandbox. Left out: the tenant's default.
+             * @description How the person proves who they are: the company's sign-in or a provider set up for the key's mode, or in test mode the sandbox. Left out: the tenant's default.
              * @enum {string|null}
              */
-            provider?: "veriff" | "berbix" | "passbase" | "sandbox" | null;
+            provider?: "oidc" | "saml" | "veriff" | "berbix" | "passbase" | "sandbox" | null;
             /** @description Where the person is sent afterwards, with `challenge_id` and `status` added to the query; it proves nothing. On one of the tenant's allowed domains. */
             return_url?: string | null;
         } | unknown | unknown;
@@ -691,9 +896,37 @@ export interface components {
             /** @constant */
             status: "initiated";
             expires_at: components["schemas"]["Time"];
+            verification_code: components["schemas"]["VerificationCode"];
             warnings?: string[];
         };
-        /** @description What the browser that started tells about itself; null before the start. */
+        /**
+         * @description Two digits that the person sees as well. Whoever asks reads them to the person, or asks for them, so that both
+         *     know that they speak of the same challenge. It is no secret and proves nothing.
+         */
+        VerificationCode: string;
+        /** @description When the person signed in at the company's sign-in; null for other ways. */
+        AuthTime: components["schemas"]["Time"] | null;
+        /** @description How strongly, in the words of the company's sign-in (`acr`, AuthnContextClassRef). */
+        Acr: string | null;
+        /** @description By which methods, in the words of the company's sign-in; null where it does not say. */
+        Amr: null | string[];
+        /** @description Who signed in, once that was found to be the target; null otherwise. */
+        Subject: null | {
+            /** @description `sub` or NameID. */
+            id: string;
+            email: components["schemas"]["NullableText"];
+            issuer: string;
+        };
+        /**
+         * @description By what the signed-in person is the target: their e-mail address, the claim the operator chose, the IdP's own id
+         *     (`sub`, NameID), or an alias. Null unless verified by `oidc` or `saml`.
+         * @enum {string|null}
+         */
+        SubjectMatch: "email" | "claim" | "id" | "alias" | null;
+        /**
+         * @description What the browser that started tells about itself. Null before the start, and when it has told nothing: a
+         *     callback waits up to 10 seconds for it.
+         */
         DeviceFingerprint: null | {
             browser: components["schemas"]["NullableText"];
             os: components["schemas"]["NullableText"];
@@ -701,10 +934,62 @@ export interface components {
             timezone: components["schemas"]["NullableText"];
             ip: components["schemas"]["NullableText"];
             user_agent: components["schemas"]["NullableText"];
+            language: components["schemas"]["NullableText"];
+        };
+        /** @description What a page's script can read in the browser; what is missing or too long is left out. */
+        DeviceReport: {
+            /** @description Pixels, such as `1920x1080`. */
+            screen?: string | null;
+            /** @description IANA name, such as `Europe/Berlin`. */
+            timezone?: string | null;
+            /** @description BCP 47, such as `de-AT`. */
+            language?: string | null;
+            /** @description Client hint. */
+            platform?: string | null;
+            /** @description Client hint; from 13 on, Windows is 11. */
+            platform_version?: string | null;
+        };
+        SimulateWish: {
+            /** @enum {string} */
+            outcome: "verify" | "deny" | "expire" | "incident" | "slow";
+            /** @description What the person adds. */
+            target_response?: string | null;
+            /** @description What the person says about an `incident`. */
+            comment?: string | null;
+        };
+        Proof: {
+            /** Format: uuid */
+            challenge_id: string;
+            /** @description JWS in compact form. */
+            proof: string;
+            /** @description The key it is signed with. */
+            kid: string;
+            /** Format: uri */
+            jwks_url: string;
+        };
+        ProofKeys: {
+            keys: {
+                /** @constant */
+                kty: "EC";
+                /** @constant */
+                crv: "P-256";
+                x: string;
+                y: string;
+                kid: string;
+                /** @constant */
+                alg: "ES256";
+                /** @constant */
+                use: "sig";
+            }[];
         };
         /**
-         * @description `declined`, `incident_reported` (the person says it was not them), `canceled`, `provider_expired` or
-         *     `provider_abandoned`; null otherwise.
+         * @description `declined`, `incident_reported` (the person says it was not them), `canceled`, `provider_expired`,
+         *     `provider_abandoned`, or `access_denied` (the person said no at the company's sign-in). Where every try to sign in
+         *     was used up, why the last one did not count: `subject_mismatch` (somebody else signed in),
+         *     `stale_authentication`, `insufficient_acr`, `email_not_verified`, `no_subject`, or what was wrong with the answer
+         *     (`malformed_response`, `unsigned_assertion`, `bad_signature`, `wrong_issuer`, `wrong_audience`,
+         *     `wrong_recipient`, `wrong_destination`, `wrong_nonce`, `wrong_request`, `response_expired`,
+         *     `replayed_assertion`). Null otherwise.
          */
         FailureReason: string | null;
         /** @description The person's report that it was not them, before or after the end; null without one. */
@@ -737,8 +1022,9 @@ export interface components {
              * @description Frozen when it was created; null when nothing was set up then.
              * @enum {string|null}
              */
-            provider: "veriff" | "berbix" | "passbase" | "sandbox" | null;
+            provider: "oidc" | "saml" | "veriff" | "berbix" | "passbase" | "sandbox" | null;
             return_url: components["schemas"]["NullableText"];
+            verification_code: components["schemas"]["VerificationCode"];
             /**
              * @description The provider's own newest word, such as `review` while somebody there has to look, or `declined` when another
              *     attempt is possible. For people; decide by `status`.
@@ -751,10 +1037,16 @@ export interface components {
             target_user_id: components["schemas"]["NullableText"];
             target_user_email: components["schemas"]["NullableText"];
             requester_id: string;
+            ticket: components["schemas"]["NullableText"];
             context: components["schemas"]["NullableText"];
             target_response: components["schemas"]["NullableText"];
             /** @enum {string|null} */
-            auth_method: "veriff" | "berbix" | "passbase" | "sandbox" | null;
+            auth_method: "oidc" | "saml" | "veriff" | "berbix" | "passbase" | "sandbox" | null;
+            auth_time: components["schemas"]["AuthTime"];
+            acr: components["schemas"]["Acr"];
+            amr: components["schemas"]["Amr"];
+            subject: components["schemas"]["Subject"];
+            subject_match: components["schemas"]["SubjectMatch"];
             failure_reason: components["schemas"]["FailureReason"];
             incident: components["schemas"]["Incident"];
             disputed: components["schemas"]["Disputed"];
@@ -874,9 +1166,15 @@ export interface components {
             target_response: components["schemas"]["NullableText"];
             device_fingerprint: components["schemas"]["DeviceFingerprint"];
             /** @enum {string|null} */
-            auth_method: "veriff" | "berbix" | "passbase" | "sandbox" | null;
+            auth_method: "oidc" | "saml" | "veriff" | "berbix" | "passbase" | "sandbox" | null;
+            auth_time: components["schemas"]["AuthTime"];
+            acr: components["schemas"]["Acr"];
+            amr: components["schemas"]["Amr"];
+            subject: components["schemas"]["Subject"];
+            subject_match: components["schemas"]["SubjectMatch"];
             target_user_email: components["schemas"]["NullableText"];
             requester_id: string;
+            ticket: components["schemas"]["NullableText"];
             failure_reason: components["schemas"]["FailureReason"];
             incident: components["schemas"]["Incident"];
             disputed: components["schemas"]["Disputed"];
@@ -1262,6 +1560,17 @@ export interface components {
                 "text/html": string;
             };
         };
+        /** @description Too many links that do not work were opened from this address. */
+        TooManyRequests: {
+            headers: {
+                /** @description Seconds. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "text/html": string;
+            };
+        };
         /** @description Where the browser goes next. */
         SeeOther: {
             headers: {
@@ -1446,6 +1755,84 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getProof: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The proof. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Proof"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description The challenge is still open, so there is no result yet. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The challenge was erased. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    simulateChallenge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimulateWish"];
+            };
+        };
+        responses: {
+            /** @description The challenge afterwards. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Challenge"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             503: components["responses"]["Unavailable"];
         };
     };
@@ -1963,6 +2350,7 @@ export interface operations {
             403: components["responses"]["Page"];
             404: components["responses"]["Page"];
             410: components["responses"]["Page"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Page"];
         };
     };
@@ -1979,15 +2367,151 @@ export interface operations {
             content: {
                 "application/x-www-form-urlencoded": {
                     token: string;
+                    /**
+                     * @description The name and value of the button: only a person who presses it sends them.
+                     * @constant
+                     */
+                    go: "yes";
                 };
             };
         };
         responses: {
             303: components["responses"]["SeeOther"];
+            400: components["responses"]["Page"];
             403: components["responses"]["Page"];
             404: components["responses"]["Page"];
             410: components["responses"]["Page"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Page"];
+        };
+    };
+    askToReport: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Page"];
+            403: components["responses"]["Page"];
+            404: components["responses"]["Page"];
+            410: components["responses"]["Page"];
+            429: components["responses"]["TooManyRequests"];
+        };
+    };
+    reportIncident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    token: string;
+                    /**
+                     * @description The name and value of the button: only a person who presses it sends them.
+                     * @constant
+                     */
+                    go: "yes";
+                    /** @description What happened, in one line of plain text. */
+                    comment?: string;
+                };
+            };
+        };
+        responses: {
+            200: components["responses"]["Page"];
+            400: components["responses"]["Page"];
+            403: components["responses"]["Page"];
+            404: components["responses"]["Page"];
+            410: components["responses"]["Page"];
+            429: components["responses"]["TooManyRequests"];
+        };
+    };
+    showAnswerPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Page"];
+            303: components["responses"]["SeeOther"];
+            403: components["responses"]["Page"];
+            404: components["responses"]["Page"];
+            503: components["responses"]["Page"];
+        };
+    };
+    giveAnswer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /**
+                     * @description The name and value of the button: only a person who presses it sends them.
+                     * @constant
+                     */
+                    go: "yes";
+                    /** @description Plain text; it may have several lines. */
+                    response?: string;
+                };
+            };
+        };
+        responses: {
+            303: components["responses"]["SeeOther"];
+            400: components["responses"]["Page"];
+            403: components["responses"]["Page"];
+            404: components["responses"]["Page"];
+            503: components["responses"]["Page"];
+        };
+    };
+    sendDeviceFacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceReport"];
+            };
+        };
+        responses: {
+            /** @description Taken. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Page"];
+            403: components["responses"]["Page"];
+            404: components["responses"]["Page"];
+            409: components["responses"]["Page"];
+            413: components["responses"]["Page"];
         };
     };
     continueToProvider: {
@@ -2084,9 +2608,11 @@ export interface operations {
             404: components["responses"]["Page"];
         };
     };
-    disputeVerification: {
+    concludeSignIn: {
         parameters: {
-            query?: never;
+            query: {
+                ticket: string;
+            };
             header?: never;
             path: {
                 challenge_id: components["parameters"]["ChallengeId"];
@@ -2098,6 +2624,137 @@ export interface operations {
             303: components["responses"]["SeeOther"];
             403: components["responses"]["Page"];
             404: components["responses"]["Page"];
+        };
+    };
+    askToReportHere: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Page"];
+            303: components["responses"]["SeeOther"];
+            403: components["responses"]["Page"];
+            404: components["responses"]["Page"];
+        };
+    };
+    reportIncidentHere: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                challenge_id: components["parameters"]["ChallengeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /**
+                     * @description The name and value of the button: only a person who presses it sends them.
+                     * @constant
+                     */
+                    go: "yes";
+                    /** @description What happened, in one line of plain text. */
+                    comment?: string;
+                };
+            };
+        };
+        responses: {
+            303: components["responses"]["SeeOther"];
+            400: components["responses"]["Page"];
+            403: components["responses"]["Page"];
+            404: components["responses"]["Page"];
+        };
+    };
+    finishOidc: {
+        parameters: {
+            query?: {
+                state?: string;
+                code?: string;
+                iss?: string;
+                error?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            303: components["responses"]["SeeOther"];
+            400: components["responses"]["Page"];
+            404: components["responses"]["Page"];
+            503: components["responses"]["Page"];
+        };
+    };
+    finishSaml: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    SAMLResponse: string;
+                    RelayState: string;
+                };
+            };
+        };
+        responses: {
+            303: components["responses"]["SeeOther"];
+            400: components["responses"]["Page"];
+            404: components["responses"]["Page"];
+            413: components["responses"]["Page"];
+            503: components["responses"]["Page"];
+        };
+    };
+    getSamlMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description SAML 2.0 metadata; the entity id is this address. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/samlmetadata+xml": string;
+                };
+            };
+        };
+    };
+    getProofKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A JWK Set (RFC 7517). Keys are never taken out, so that a proof can be checked years later. */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofKeys"];
+                };
+            };
+            503: components["responses"]["Unavailable"];
         };
     };
     health: {

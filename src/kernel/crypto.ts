@@ -4,6 +4,7 @@ import {
   createHash,
   createHmac,
   randomBytes,
+  randomInt,
   timingSafeEqual,
 } from 'node:crypto';
 
@@ -35,6 +36,11 @@ export function safeEqual(a: string, b: string): boolean {
 /** 256 random bits as base64url, fit for links, keys and nonces. */
 export function newToken(): string {
   return randomBytes(TOKEN_BYTES).toString('base64url');
+}
+
+/** Two random digits, by which two people know that they speak of the same thing. No secret. */
+export function newVerificationCode(): string {
+  return String(randomInt(100)).padStart(2, '0');
 }
 
 /** A new callback secret in the Standard Webhooks form: `whsec_` and 32 random bytes in base64. */

@@ -179,6 +179,7 @@ async function begin() {
       return_url: null,
       provider: null,
       provider_attempts: 1,
+      verification_code: '00',
       verification_token_hash: id,
     },
     ...{ created_at: now(), expires_at: new Date(START + EXPIRY_MINUTES * 60_000) },

@@ -1,0 +1,83 @@
+import { isTerminal } from '../challenges/challenge.ts';
+import type { Challenge } from '../challenges/challenge.ts';
+import { applyChange } from '../challenges/settle.ts';
+import { endpointsOf } from '../deliveries/endpoint.ts';
+import { sha256 } from '../kernel/crypto.ts';
+import { findIdentities } from './aliases-store.ts';
+import { endAttempt, findAnswered, lockChallenge } from './attempts-store.ts';
+import type { Attempt } from './attempts-store.ts';
+import type { SignInDeps } from './begin.ts';
+import type { SignIn } from './method.ts';
+import { auditSignIn, refuse } from './refuse.ts';
+import { findIdpById, sealContext } from './store.ts';
+import type { Idp } from './store.ts';
+import { identifiersOf, matchSubject } from './subject.ts';
+
+/** From the answer of the callback to the browser's next request. */
+const TICKET_MS = 2 * 60_000;
+const OTHER_BROWSER = 'other_browser';
+
+/**
+ * The browser that clicked shows the ticket it got at the callback: the challenge is verified if whoever signed in is
+ * its target, else the attempt ends. Whatever happens is written down; a ticket that is not known changes nothing.
+ */
+export async function concludeSignIn(deps: SignInDeps, challenge: Challenge, ticket: string): Promise<void> {
+  const attempt = await findByTicket(deps, challenge.id, ticket);
+  if (!attempt?.answer_sealed) return;
+  if (attempt.browser_hash !== challenge.browser_hash) return noteOtherBrowser(deps, challenge.id, ticket);
+  const idp = await findIdpById(deps.db, attempt.identity_provider_id);
+  const answer = deps.sealer.unseal(attempt.answer_sealed, sealContext.answer(attempt.id));
+  const signIn = JSON.parse(answer) as SignIn;
+  const aliases = await findIdentities(deps.db, challenge.tenant_id, identifiersOf(signIn));
+  const subject_match = matchSubject(challenge, signIn, aliases);
+  if (subject_match) return verify(deps, { attempt, idp, signIn, subject_match });
+  const signedInAs = signIn.email ?? signIn.id;
+  await refuse(deps, { attempt, idp, reason: 'subject_mismatch', signedInAs });
+}
+
+/** Another browser than the one that clicked came from the IdP: somebody was sent there by somebody else. */
+export async function noteOtherBrowser(deps: SignInDeps, challengeId: string, ticket: string): Promise<void> {
+  const attempt = await findByTicket(deps, challengeId, ticket);
+  if (!attempt) return;
+  const at = deps.now();
+  await deps.db.transaction().execute(async (tx) => {
+    const challenge = await lockChallenge(tx, challengeId);
+    if (!challenge || !(await endAttempt(tx, attempt.id, OTHER_BROWSER, at))) return;
+    await auditSignIn(tx, challenge, { attempt, reason: OTHER_BROWSER }, at);
+  });
+}
+
+function findByTicket(
+  { db, now }: SignInDeps,
+  challengeId: string,
+  ticket: string,
+): Promise<Attempt | undefined> {
+  return findAnswered(db, challengeId, sha256(ticket), new Date(now().getTime() - TICKET_MS));
+}
+
+type Success = { attempt: Attempt; idp: Idp; signIn: SignIn; subject_match: string };
+
+async function verify(deps: SignInDeps, { attempt, idp, signIn, subject_match }: Success): Promise<void> {
+  const at = deps.now();
+  const { id, email, issuer, acr, amr, auth_time } = signIn;
+  const moved = await deps.db.transaction().execute(async (tx) => {
+    const challenge = await lockChallenge(tx, attempt.challenge_id);
+    if (!challenge || challenge.browser_hash !== attempt.browser_hash) return undefined;
+    if (!(await endAttempt(tx, attempt.id, 'verified', at))) return undefined;
+    const verified = await applyChange(
+      tx,
+      {
+        ...{ challengeId: challenge.id, to: 'verified', actor: `idp:${idp.kind}` },
+        fields: {
+          ...{ auth_method: idp.kind, auth_time: new Date(auth_time * 1_000), acr },
+          ...{ amr: amr.length > 0 ? amr : null, subject: { id, email, issuer }, subject_match },
+        },
+        detail: { attempt: attempt.id, ip: attempt.address },
+      },
+      at,
+    );
+    if (!verified) await auditSignIn(tx, challenge, { attempt, reason: 'too_late' }, at);
+    return verified;
+  });
+  if (moved && isTerminal(moved.status)) deps.wake(endpointsOf([moved]));
+}

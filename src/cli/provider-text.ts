@@ -2,9 +2,9 @@ import { chooseProvider } from '../challenges/choice.ts';
 import type { Db } from '../db/database.ts';
 import { readNetwork } from '../kernel/address.ts';
 import type { Provider, Settings } from '../providers/provider.ts';
-import { listAccountsOf } from '../providers/store.ts';
 import type { Place } from '../providers/store.ts';
 import { findTenantMode } from '../tenants/modes-store.ts';
+import { listProviders } from '../tenants/providers-store.ts';
 import { UsageError } from './command.ts';
 
 const MAX_NETWORKS = 100;
@@ -31,14 +31,14 @@ export function allowedIpsOf(text: string | undefined, { addresses, label }: Pro
   return networks;
 }
 
-/** The tenant's provider for challenges of a mode that name none. */
+/** The tenant's provider or sign-in service for challenges of a mode that name none. */
 export async function defaultProvider(
   db: Db,
   { tenant_id, mode }: Pick<Place, 'tenant_id' | 'mode'>,
 ): Promise<string | null> {
-  const accounts = await listAccountsOf(db, tenant_id, mode);
+  const providers = await listProviders(db, tenant_id, mode);
   const { default_provider } = await findTenantMode(db, tenant_id, mode);
-  return chooseProvider({ providers: accounts.map(({ provider }) => provider), default_provider, mode });
+  return chooseProvider({ providers, default_provider, mode });
 }
 
 /** What the operator reads after an account was set up, and has to do next. */

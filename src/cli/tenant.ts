@@ -1,7 +1,7 @@
 import { DEFAULT_EXPIRY_MINUTES, MAX_EXPIRY_MINUTES, MIN_EXPIRY_MINUTES } from '../challenges/challenge.ts';
 import { chooseProvider } from '../challenges/choice.ts';
-import { listAccountsOf } from '../providers/store.ts';
 import { saveTenantMode } from '../tenants/modes-store.ts';
+import { listProviders } from '../tenants/providers-store.ts';
 import { setDefaultExpiry } from '../tenants/store.ts';
 import { MODE_OPTION, UsageError, modeOf, textOf, withTenant } from './command.ts';
 import type { Command } from './command.ts';
@@ -41,7 +41,7 @@ const setProvider: Command = {
       type: 'string',
       value: 'NAME|default',
       required: true,
-      help: 'A provider that is set up, in test mode also sandbox, or "default" for the one set up first',
+      help: 'A provider that is set up, oidc or saml with an IdP, in test mode also sandbox, or "default" for the one set up first',
     },
     mode: MODE_OPTION,
   },
@@ -50,8 +50,7 @@ const setProvider: Command = {
       const mode = modeOf(values);
       const name = textOf(values, 'provider') ?? '';
       const chosen = name === 'default' ? null : name;
-      const accounts = await listAccountsOf(db, tenant_id, mode);
-      const providers = accounts.map(({ provider }) => provider);
+      const providers = await listProviders(db, tenant_id, mode);
       chooseProvider({ providers, default_provider: null, mode }, chosen);
       await saveTenantMode(db, tenant_id, mode, { default_provider: chosen });
       await untilServersNoticed();

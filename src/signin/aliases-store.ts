@@ -21,7 +21,7 @@ export async function findIdentities(
     .select('identity')
     .distinct()
     .where('tenant_id', '=', tenantId)
-    .where('alias', 'in', keepable)
+    .where('alias', '=', (eb) => eb.fn.any(eb.val(keepable)))
     .orderBy('identity')
     .execute();
   return rows.map(({ identity }) => identity);
@@ -54,13 +54,12 @@ export async function removeAlias(db: Db, tenantId: string, alias: string): Prom
   return row?.identity;
 }
 
-/** The tenant's aliases in the order of the identities, or those of one identity. */
-export function listAliases(db: Db, tenantId: string, identity?: string) {
+/** The tenant's aliases in the order of the identities. */
+export function listAliases(db: Db, tenantId: string) {
   return db
     .selectFrom('subject_aliases')
     .select(['alias', 'identity', 'created_at'])
     .where('tenant_id', '=', tenantId)
-    .$if(identity !== undefined, (q) => q.where('identity', '=', identity!))
     .orderBy('identity')
     .orderBy('alias')
     .execute();

@@ -3,6 +3,7 @@ import type { Insertable, Selectable } from 'kysely';
 import type { Db } from '../db/database.ts';
 import type { Integrations } from '../generated/database.ts';
 import { newId } from '../kernel/id.ts';
+import { providersOf } from './providers-store.ts';
 
 export type Mode = 'test' | 'live';
 /** What a key may be allowed: to create (and so to end) challenges, to read them, to take personal data out of them, to send callbacks again. */
@@ -32,7 +33,7 @@ export type Caller = {
   own_only: boolean;
   callback_url: string | null;
   default_expiry_minutes: number | null;
-  /** the providers set up for this mode, oldest first, and the one the tenant chose for challenges that name none */
+  /** the providers and sign-in services set up for this mode, oldest first, and the one the tenant chose for challenges that name none */
   providers: string[];
   default_provider: string | null;
   /** how many runs at its provider a challenge may take */
@@ -67,10 +68,7 @@ export function findCaller(db: Db, keyHash: string): Promise<Caller | undefined>
       'tenant_modes.default_provider',
       eb.fn.coalesce('tenant_modes.provider_attempts', eb.lit(1)).as('provider_attempts'),
       eb.fn.coalesce('tenant_modes.allowed_domains', sql<string[]>`'{}'`).as('allowed_domains'),
-      sql<string[]>`array(
-        select provider from provider_accounts accounts
-        where accounts.tenant_id = integrations.tenant_id and accounts.mode = integrations.mode
-        order by created_at, id)`.as('providers'),
+      providersOf(eb.ref('integrations.tenant_id'), eb.ref('integrations.mode')).as('providers'),
     ])
     .where('key_hash', '=', keyHash)
     .executeTakeFirst();

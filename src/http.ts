@@ -6,7 +6,9 @@ import type { ErrorCode } from './kernel/errors.ts';
 import { newId } from './kernel/id.ts';
 import { isAway } from './kernel/unreachable.ts';
 import type { Log } from './kernel/log.ts';
+import type { Brand } from './tenants/brand-store.ts';
 import { errorPage } from './web/error.tsx';
+import { asPages } from './web/pages.ts';
 import { security } from './web/security.ts';
 
 /** A router and where it hangs; `pages` answer errors in HTML. */
@@ -22,13 +24,20 @@ const STATUS: Record<ErrorCode, number> = {
   gone: 410,
   idempotency_key_reused: 409,
   too_large: 413,
+  too_many_requests: 429,
   unsupported_media_type: 415,
   unavailable: 503,
 };
 
 /** The whole HTTP side: middleware in order, the doors, then what answers when nothing else did. */
-export function createApp(options: { config: Config; log: Log; doors: Door[] }): Express {
-  const { config, log, doors } = options;
+export function createApp(options: {
+  config: Config;
+  log: Log;
+  doors: Door[];
+  /** whose page an error is that belongs to no challenge */
+  onlyBrand?: () => Promise<Brand | undefined>;
+}): Express {
+  const { config, log, doors, onlyBrand = () => Promise.resolve(undefined) } = options;
   const app = express();
   app.disable('x-powered-by');
   // Answers are private and change; hashing each of them for a cache would be wasted.
@@ -37,9 +46,10 @@ export function createApp(options: { config: Config; log: Log; doors: Door[] }):
   app.set('query parser', 'simple');
   app.use(requestLog(log));
   app.use(security(config.publicUrl.startsWith('https:')));
+  for (const { path, pages } of doors) if (pages) app.use(path, asPages);
   for (const { path, router } of doors) app.use(path, router);
   app.use(notFound);
-  app.use(answerError(log, doors));
+  app.use(answerError(log, doors, onlyBrand));
   return app;
 }
 
@@ -79,8 +89,12 @@ const notFound: RequestHandler = (req) => {
   throw new AppError('not_found', `There is nothing at ${req.path.slice(0, 200)}`);
 };
 
-function answerError(log: Log, doors: Door[]): ErrorRequestHandler {
-  return (error: unknown, req, res, next) => {
+function answerError(
+  log: Log,
+  doors: Door[],
+  onlyBrand: () => Promise<Brand | undefined>,
+): ErrorRequestHandler {
+  return async (error: unknown, req, res, next) => {
     if (res.headersSent) return next(error);
     const known = expected(error);
     const requestId = requestIdOf(res);
@@ -88,10 +102,12 @@ function answerError(log: Log, doors: Door[]): ErrorRequestHandler {
     const status = known ? STATUS[known.code] : 500;
     const message = known?.message ?? unexpectedMessage(req);
     if (wantsPage(req, doors)) {
+      // Not where the store may be away: the page must not wait for it.
+      const brand = known && status < 500 ? await onlyBrand() : undefined;
       res
         .status(status)
         .type('html')
-        .send(errorPage({ status, message: known?.message, requestId }));
+        .send(errorPage(req, res, { error: known, status, requestId, brand }));
       return;
     }
     const field = known?.field === undefined ? {} : { field: known.field };

@@ -26,6 +26,7 @@ import { isAway } from './kernel/unreachable.ts';
 import { createJobs } from './queue.ts';
 import { startOpsServer } from './ops-server.ts';
 import { prepareFirstStart } from './tenants/first-start.ts';
+import { findOnlyBrand } from './tenants/brand-store.ts';
 import { checkCallbackSecrets } from './tenants/seals.ts';
 import { createReach } from './reach.ts';
 import { createBrowsers } from './verify/browser.ts';
@@ -100,7 +101,13 @@ export async function serve(
     };
 
     if (server)
-      server.on('request', createApp({ config: { ...config, publicUrl }, log, doors: doorsOf(deps) }));
+      server.on(
+        'request',
+        createApp({
+          ...{ config: { ...config, publicUrl }, log, doors: doorsOf(deps) },
+          onlyBrand: () => findOnlyBrand(db).catch(() => undefined),
+        }),
+      );
     const ops =
       role === 'worker' && config.opsPort !== undefined
         ? await startOpsServer(config, config.opsPort, deps)
@@ -167,7 +174,7 @@ function doorsOf(deps: Deps): Door[] {
     { path: '/api/v1/provider-accounts', router: providerAccountRoutes(deps) },
     { path: '/webhooks', router: webhookRoutes(deps) },
     { path: '/challenge', router: verifyRoutes(deps), pages: true },
-    { path: '/assets', router: assetRoutes() },
+    { path: '/assets', router: assetRoutes(deps) },
     { path: '/', router: opsRoutes(deps) },
   ];
 }

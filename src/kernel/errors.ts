@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'gone'
   | 'idempotency_key_reused'
   | 'too_large'
+  | 'too_many_requests'
   | 'unsupported_media_type'
   | 'unavailable';
 

@@ -1,168 +1,202 @@
-import type { ComponentChildren } from 'preact';
-import type { Challenge } from '../challenges/challenge.ts';
-import { DEFAULT_REQUESTER, MAX_INCIDENT_COMMENT } from '../challenges/input.ts';
+import { MAX_INCIDENT_COMMENT, MAX_TARGET_RESPONSE } from '../challenges/input.ts';
 import { page } from '../web/layout.tsx';
+import { isolate } from '../web/words.ts';
+import { Facts, Go, Note, ReportLink, TestBadge, reportPath, requesterOf } from './parts.tsx';
+import { FieldProblem, ProblemSummary, describedBy } from './problem.tsx';
+import type { View } from './parts.tsx';
+
+export type { View } from './parts.tsx';
+
+type Start = {
+  token: string;
+  label: string;
+  /** the page is shown inside another site */
+  framed: boolean;
+  /** the way to prove it refuses frames */
+  ownTabOnly: boolean;
+  /** somebody has pressed the button before */
+  started: boolean;
+};
 
 /** What the person is asked, before anything happens. */
-export function startPage(
-  challenge: Challenge,
-  { token, label, now, framed }: { token: string; label: string; now: Date; framed: boolean },
-): string {
+export function startPage(view: View, { token, label, framed, ownTabOnly, started }: Start): string {
+  const { frame, challenge } = view;
+  const { start } = frame.texts;
+  const path = `/challenge/start/${challenge.id}`;
+  const query = new URLSearchParams({ token }).toString();
   return page(
-    'Confirm that it is you',
+    frame,
+    start.title,
     <>
-      <TestBadge challenge={challenge} />
-      <h1>Confirm that it is you</h1>
-      <p>Somebody asks for proof that they are dealing with you. Go on only if you know why.</p>
-      <Facts challenge={challenge} now={now} />
-      <form method="post" action={`/challenge/start/${challenge.id}`}>
-        <input type="hidden" name="token" value={token} />
-        <button type="submit">{`Continue with ${label}`}</button>
-      </form>
-      <p class="quiet">
-        If you did not expect this, close the page and tell your help desk. Nothing happens until you
-        continue.
-      </p>
-      {framed ? <OwnTab challenge={challenge} token={token} /> : null}
+      <TestBadge view={view} />
+      <h1>{start.title}</h1>
+      <p>{start.lead(requesterOf(challenge, frame.texts))}</p>
+      <div class="code">
+        <p>
+          {start.code} <strong>{challenge.verification_code}</strong>
+        </p>
+        <p class="quiet">{start.codeHint}</p>
+      </div>
+      <Facts view={view} />
+      {started ? (
+        <Note title={start.before}>
+          <p>{start.beforeText}</p>
+        </Note>
+      ) : null}
+      {framed ? <OwnTab view={view} url={`${path}?${query}`} only={ownTabOnly} /> : null}
+      {framed && ownTabOnly ? null : (
+        <form method="post" action={path}>
+          <input type="hidden" name="token" value={token} />
+          <Go>{start.go(isolate(label))}</Go>
+        </form>
+      )}
+      <p class="quiet">{start.harmless}</p>
+      <p class="quiet">{start.told}</p>
+      <ReportLink view={view} to={`${path}/report?${query}`} />
     </>,
   );
 }
 
-/** Some browsers keep no cookies for a page inside another site. */
-function OwnTab({ challenge, token }: { challenge: Challenge; token: string }) {
-  const query = new URLSearchParams({ token }).toString();
+/** Some browsers keep no cookies for a page inside another site, and sign-in services are shown in no frame. */
+function OwnTab({ view, url, only }: { view: View; url: string; only: boolean }) {
+  const { start } = view.frame.texts;
+  const link = (className?: string) => (
+    <a href={url} class={className} target="_blank" rel="noopener noreferrer">
+      {start.ownTab}
+    </a>
+  );
+  if (!only)
+    return (
+      <p class="quiet">
+        {start.ownTabAsk} {link()}
+      </p>
+    );
   return (
-    <p class="quiet">
-      Does it not work here?{' '}
-      <a href={`/challenge/start/${challenge.id}?${query}`} target="_blank" rel="noopener noreferrer">
-        Open it in a tab of its own
-      </a>
-    </p>
+    <>
+      <p>{start.ownTabOnly}</p>
+      <p>{link('action')}</p>
+    </>
   );
 }
 
-/** Between our page and the provider's: says where the person is going. */
-export function continuePage({ url, label }: { url: string; label: string }): string {
+/** Asks whether the person wants to add something, before they prove who they are. */
+export function answerPage(
+  view: View,
+  { label, response = '', problem }: { label: string; response?: string; problem?: string | undefined },
+): string {
+  const { frame, challenge } = view;
+  const { answer, start } = frame.texts;
   return page(
-    `Taking you to ${label}`,
+    frame,
+    answer.title,
     <>
-      <h1>{`Taking you to ${label}`}</h1>
-      <p>{`You will show your document and your face to ${label} and then come back here.`}</p>
+      <TestBadge view={view} />
+      <ProblemSummary texts={frame.texts} field="response" problem={problem} />
+      <h1>{answer.title}</h1>
+      <p>{answer.lead(requesterOf(challenge, frame.texts))}</p>
+      <form method="post" action={`/challenge/${challenge.id}/answer`}>
+        <label for="response">{answer.label}</label>
+        <p class="quiet" id="response-hint">
+          {answer.hint(MAX_TARGET_RESPONSE)}
+        </p>
+        <FieldProblem field="response" problem={problem} />
+        <textarea
+          id="response"
+          name="response"
+          rows={4}
+          dir="auto"
+          maxLength={MAX_TARGET_RESPONSE}
+          {...describedBy('response', problem)}
+        >
+          {response}
+        </textarea>
+        <Go>{start.go(isolate(label))}</Go>
+      </form>
+      <ReportLink view={view} to={reportPath(view)} />
+    </>,
+  );
+}
+
+type Onward = { url: string; label: string };
+
+/** Between our page and theirs: says where the person is going, and what is asked of them there. */
+export function continuePage(
+  view: View,
+  { url, label, kind }: Onward & { kind: 'sign-in' | 'document' },
+): string {
+  const { onward } = view.frame.texts;
+  const name = isolate(label);
+  return page(
+    view.frame,
+    onward.title(name),
+    <>
+      <TestBadge view={view} />
+      <h1>{onward.title(name)}</h1>
+      <p>{kind === 'sign-in' ? onward.signIn(name) : onward.document(name)}</p>
       <p>
-        <a href={url} rel="noreferrer">{`Continue at ${new URL(url).host}`}</a>
+        <a href={url} class="action" rel="noreferrer">
+          {onward.go(new URL(url).host)}
+        </a>
       </p>
+      <ReportLink view={view} to={reportPath(view)} />
     </>,
   );
 }
 
 /** Before a provider that does not lead back: it opens in a tab of its own, and this page waits for the person. */
-export function awayPage(challenge: Challenge, { url, label }: { url: string; label: string }): string {
-  const title = `Go on at ${label}`;
+export function awayPage(view: View, { url, label }: Onward): string {
+  const { onward } = view.frame.texts;
+  const name = isolate(label);
   return page(
-    title,
+    view.frame,
+    onward.awayTitle(name),
     <>
-      <TestBadge challenge={challenge} />
-      <h1>{title}</h1>
-      <p>{`${label} opens in a tab of its own. You will show your document and your face there.`}</p>
+      <TestBadge view={view} />
+      <h1>{onward.awayTitle(name)}</h1>
+      <p>{onward.away(name)}</p>
       <p>
         <a href={url} class="action" target="_blank" rel="noopener noreferrer">
-          {`Open ${label}`}
+          {onward.awayGo(name)}
         </a>
       </p>
-      <p>Keep this page open, and come back to it when you are done there.</p>
-      <form action={`/challenge/${challenge.id}/result`}>
-        <button type="submit" class="secondary outline">
-          I am done
+      <p>{onward.awayBack}</p>
+      <form action={`/challenge/${view.challenge.id}/result`}>
+        <button type="submit" class="secondary">
+          {onward.awayDone}
         </button>
       </form>
+      <ReportLink view={view} to={reportPath(view)} />
     </>,
   );
 }
 
 /** The sandbox: the developer plays the person. */
-export function sandboxPage(challenge: Challenge, now: Date): string {
+export function sandboxPage(view: View): string {
+  const { sandbox, report } = view.frame.texts;
+  const action = `/challenge/${view.challenge.id}/sandbox`;
   return page(
-    'Sandbox',
+    view.frame,
+    sandbox.title,
     <>
-      <TestBadge challenge={challenge} />
-      <h1>What should the person do?</h1>
-      <p>This is test mode without an identity provider: you decide how this challenge ends.</p>
-      <Facts challenge={challenge} now={now} />
-      <Choice challenge={challenge} decision="approve" label="Approve" />
-      <Choice challenge={challenge} decision="decline" label="Decline" className="secondary" />
-      <Choice
-        challenge={challenge}
-        decision="report"
-        label="Report incident: this wasn’t me"
-        className="danger"
-      >
-        <label>
-          What happened? (optional)
-          <input type="text" name="comment" maxLength={MAX_INCIDENT_COMMENT} autoComplete="off" />
-        </label>
-      </Choice>
+      <TestBadge view={view} />
+      <h1>{sandbox.title}</h1>
+      <p>{sandbox.lead}</p>
+      <Facts view={view} />
+      <form method="post" action={action}>
+        <button name="decision" value="approve">
+          {sandbox.approve}
+        </button>
+        <button name="decision" value="decline" class="secondary">
+          {sandbox.decline}
+        </button>
+      </form>
+      <form class="aside" method="post" action={action}>
+        <label for="comment">{report.comment}</label>
+        <input id="comment" name="comment" dir="auto" maxLength={MAX_INCIDENT_COMMENT} autoComplete="off" />
+        <button name="decision" value="report" class="danger">
+          {sandbox.report}
+        </button>
+      </form>
     </>,
   );
-}
-
-/** A caller that did not say who it is has the contract's default name, which tells people nothing. */
-export function requesterOf({ requester_id, erased_at }: Challenge): string {
-  if (erased_at) return 'Whoever asked';
-  return requester_id === DEFAULT_REQUESTER ? 'An automated system of your organization' : requester_id;
-}
-
-function Facts({ challenge, now }: { challenge: Challenge; now: Date }) {
-  const minutes = Math.max(1, Math.round((challenge.expires_at.getTime() - now.getTime()) / 60_000));
-  const deadline = challenge.expires_at.toISOString();
-  return (
-    <dl>
-      <Fact name="Who asks">{requesterOf(challenge)}</Fact>
-      {challenge.context ? <Fact name="Why">{challenge.context}</Fact> : null}
-      <Fact name="Who should answer">{challenge.target_user_email ?? challenge.target_user_id}</Fact>
-      <Fact name="Until">
-        <time
-          dateTime={deadline}
-        >{`${deadline.slice(0, 16).replace('T', ' ')} UTC (${howLong(minutes)})`}</time>
-      </Fact>
-    </dl>
-  );
-}
-
-function howLong(minutes: number): string {
-  if (minutes < 120) return minutes === 1 ? '1 minute left' : `${minutes} minutes left`;
-  const hours = Math.round(minutes / 60);
-  return hours < 48 ? `${hours} hours left` : `${Math.round(hours / 24)} days left`;
-}
-
-function Fact({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </>
-  );
-}
-
-type ChoiceProps = {
-  challenge: Challenge;
-  decision: string;
-  label: string;
-  className?: string;
-  children?: ComponentChildren;
-};
-
-function Choice({ challenge, decision, label, className = '', children }: ChoiceProps) {
-  return (
-    <form class={children ? 'aside' : ''} method="post" action={`/challenge/${challenge.id}/sandbox`}>
-      {children}
-      <button type="submit" name="decision" value={decision} class={className}>
-        {label}
-      </button>
-    </form>
-  );
-}
-
-/** Says that nothing here is real. */
-export function TestBadge({ challenge }: { challenge: Challenge }) {
-  return challenge.mode === 'test' ? <span class="badge">Test mode</span> : null;
 }

@@ -1,144 +1,142 @@
-import { DISPUTE_WINDOW_HOURS } from '../challenges/challenge.ts';
+import { DISPUTE_WINDOW_HOURS, isTerminal } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
 import { INCIDENT_REPORTED } from '../challenges/settle.ts';
 import { page } from '../web/layout.tsx';
-import { requesterOf, TestBadge } from './pages.tsx';
+import type { Texts } from '../web/texts/index.ts';
+import { isolate, timeIn } from '../web/words.ts';
+import { Fact, Go, ReportLink, TestBadge, reportPath, requesterOf } from './parts.tsx';
+import type { View } from './parts.tsx';
+import { whyOf } from './why.ts';
 
 type Ending = {
-  /** offers to say afterwards that it was somebody else */
-  mayReport?: boolean;
+  /** where to say afterwards that it was somebody else */
+  reportAt?: string | undefined;
   /** where the person goes back to, and whether that happens by itself */
   returnTo?: string | undefined;
   leaving?: boolean;
   /** the provider that the person may not be done with yet */
   goOnWith?: string | undefined;
 };
+type Outcome = { title: string; text: string };
 
 /** How it ended, or that it has not ended yet. */
 export function resultPage(
-  challenge: Challenge,
-  { mayReport = false, returnTo, leaving = false, goOnWith }: Ending = {},
+  view: View,
+  { reportAt, returnTo, leaving = false, goOnWith }: Ending = {},
 ): string {
-  const { title, text } = outcomeOf(challenge, returnTo !== undefined);
+  const { frame, challenge } = view;
+  const { result } = frame.texts;
+  const { title, text } = outcomeOf(challenge, frame.texts);
   return page(
+    frame,
     title,
     <>
-      <TestBadge challenge={challenge} />
+      <TestBadge view={view} />
       <h1>{title}</h1>
       <p role="status">{text}</p>
-      {returnTo ? <Return url={returnTo} leaving={leaving} /> : null}
-      {goOnWith ? <GoOn challenge={challenge} label={goOnWith} /> : null}
-      <Reference challenge={challenge} />
-      {mayReport ? <ReportForm challenge={challenge} /> : null}
+      {returnTo ? <Return texts={frame.texts} url={returnTo} leaving={leaving} /> : null}
+      {goOnWith ? (
+        <p>
+          {result.notDone}{' '}
+          <a href={`/challenge/${challenge.id}/continue`}>{result.goOn(isolate(goOnWith))}</a>
+        </p>
+      ) : null}
+      {challenge.status === 'verified' && !challenge.disputed && !returnTo ? <p>{result.close}</p> : null}
+      <Reference view={view} />
+      {reportAt ? <p class="quiet">{result.mayReport(DISPUTE_WINDOW_HOURS)}</p> : null}
+      {reportAt ? <ReportLink view={view} to={reportAt} /> : null}
+      {isTerminal(challenge.status) ? null : <ReportLink view={view} to={reportPath(view)} />}
     </>,
   );
 }
+
+type Retry = {
+  /** attempts that are left, and how many there were; null: as many as it takes */
+  left: number | null;
+  all: number | null;
+  label: string;
+  /** what was wrong with the last sign-in */
+  reason: string | null;
+};
 
 /** No run is under way, and another may begin. */
-export function retryPage(challenge: Challenge, { left, label }: { left: number; label: string }): string {
-  const all = challenge.provider_attempts;
-  const tried = left < all;
-  const title = tried ? 'That did not work' : 'Not finished yet';
+export function retryPage(view: View, { left, all, label, reason }: Retry): string {
+  const { frame, challenge } = view;
+  const { retry, start } = frame.texts;
+  const tried = reason !== null || left !== all;
+  const title = tried ? retry.title : retry.notYet;
+  const count = left === null || all === null ? retry.free : retry.left(left, all);
+  const name = isolate(label);
   return page(
+    frame,
     title,
     <>
-      <TestBadge challenge={challenge} />
+      <TestBadge view={view} />
       <h1>{title}</h1>
-      <p role="status">
-        {tried
-          ? `You can try again: ${left} of ${all} attempts left.`
-          : `Nothing has been checked so far. Go on when you are ready.`}
-      </p>
+      {reason === null ? null : <p>{whyOf(reason, challenge, frame.texts)}</p>}
+      <p role="status">{tried ? count : retry.nothing}</p>
       <form method="post" action={`/challenge/${challenge.id}/retry`}>
-        <button type="submit">{tried ? `Try again with ${label}` : `Continue with ${label}`}</button>
+        <Go>{tried ? retry.again(name) : start.go(name)}</Go>
       </form>
-      <Reference challenge={challenge} />
+      <Reference view={view} />
+      <ReportLink view={view} to={reportPath(view)} />
     </>,
   );
 }
 
-function Return({ url, leaving }: { url: string; leaving: boolean }) {
+function Return({ texts: { result }, url, leaving }: { texts: Texts; url: string; leaving: boolean }) {
   return (
     <>
       <p>
-        <a href={url} rel="noreferrer">{`Return to ${new URL(url).host}`}</a>
+        <a href={url} class="action" rel="noreferrer">
+          {result.returnTo(new URL(url).host)}
+        </a>
       </p>
-      {leaving ? (
-        <p class="quiet">You are taken there in a few seconds. If you come back to this page, it stays.</p>
-      ) : null}
+      {leaving ? <p class="quiet">{result.leaving}</p> : null}
     </>
   );
 }
 
-function GoOn({ challenge, label }: { challenge: Challenge; label: string }) {
+/** What the person can tell a help desk. */
+function Reference({ view: { challenge, frame } }: { view: View }) {
+  const { facts, reference } = frame.texts;
+  const ended = challenge.completed_at;
   return (
-    <p>
-      Not done yet? <a href={`/challenge/${challenge.id}/continue`}>{`Go on at ${label}`}</a>
-    </p>
+    <dl>
+      {ended ? (
+        <Fact name={facts.ended}>
+          <time dateTime={ended.toISOString()}>{facts.at(timeIn(frame.lang, ended))}</time>
+        </Fact>
+      ) : null}
+      <Fact name={reference}>
+        <code>{challenge.id}</code>
+      </Fact>
+    </dl>
   );
 }
 
-function Reference({ challenge }: { challenge: Challenge }) {
-  return (
-    <p class="quiet">
-      Reference: <code>{challenge.id}</code>
-    </p>
-  );
-}
-
-function ReportForm({ challenge }: { challenge: Challenge }) {
-  return (
-    <form class="aside" method="post" action={`/challenge/${challenge.id}/report`}>
-      <p class="quiet" id="report-hint">
-        {`Was this not you? You can say so within ${DISPUTE_WINDOW_HOURS} hours of the verification.`}
-      </p>
-      <button type="submit" class="secondary outline" aria-describedby="report-hint">
-        Report: this wasn’t me
-      </button>
-    </form>
-  );
-}
-
-function outcomeOf(challenge: Challenge, goesOn: boolean): { title: string; text: string } {
-  const requester = requesterOf(challenge);
-  if (challenge.disputed) {
-    return {
-      title: 'Incident reported',
-      text: `Thank you. ${requester} has been told that this was not you. The verification no longer counts.`,
-    };
-  }
+function outcomeOf(challenge: Challenge, texts: Texts): Outcome {
+  const { result } = texts;
+  const requester = requesterOf(challenge, texts);
+  if (challenge.disputed) return { title: result.reported, text: result.disputedText(requester) };
   switch (challenge.status) {
     case 'verified':
-      return {
-        title: 'Identity verified',
-        text: `Thank you. ${requester} has been told that it is you.${goesOn ? '' : ' You can close this page.'}`,
-      };
+      return { title: result.verified, text: result.verifiedText(requester) };
     case 'expired':
-      return {
-        title: 'This request has expired',
-        text: 'The time for it is over. If you still need it, ask for a new link.',
-      };
+      return { title: result.expired, text: result.expiredText };
     case 'failed':
-      return failureOf(challenge.failure_reason, requester);
+      return failureOf(challenge, texts);
     default:
-      return {
-        title: 'Waiting for the result',
-        text: `This can take a while. The page shows the result as soon as it is there. ${requester} will be told as well, so you may leave.`,
-      };
+      return { title: result.waiting, text: result.waitingText(requester) };
   }
 }
 
-function failureOf(reason: string | null, requester: string): { title: string; text: string } {
-  if (reason === INCIDENT_REPORTED) {
-    return {
-      title: 'Incident reported',
-      text: `Thank you. ${requester} has been told that this was not you.`,
-    };
-  }
-  if (reason === 'canceled')
-    return { title: 'This request was canceled', text: `${requester} no longer needs it.` };
-  return {
-    title: 'Identity not verified',
-    text: `${requester} has been told. If you think this is wrong, contact your help desk.`,
-  };
+function failureOf(challenge: Challenge, texts: Texts): Outcome {
+  const { result } = texts;
+  const { failure_reason: reason } = challenge;
+  const requester = requesterOf(challenge, texts);
+  if (reason === INCIDENT_REPORTED) return { title: result.reported, text: result.reportedText(requester) };
+  if (reason === 'canceled') return { title: result.canceled, text: result.canceledText(requester) };
+  const why = reason === null ? undefined : whyOf(reason, challenge, texts);
+  return { title: result.failed, text: [why, result.failedText(requester)].filter(Boolean).join(' ') };
 }

@@ -2,8 +2,9 @@ import type { Request, RequestHandler, Response } from 'express';
 import helmet from 'helmet';
 
 const NOBODY = ["'none'"];
+const SELF = ["'self'"];
 
-/** The headers that say what our answers may do in a browser: load our own style sheets, send our own forms, be framed by nobody. */
+/** The headers that say what our answers may do in a browser: load our own styles, scripts and pictures, send our own forms, be framed by nobody. */
 export function security(https: boolean): RequestHandler {
   return helmet({
     contentSecurityPolicy: policyFor(NOBODY),
@@ -31,9 +32,11 @@ function policyFor(frameAncestors: string[]) {
     useDefaults: false,
     directives: {
       defaultSrc: NOBODY,
-      styleSrc: ["'self'"],
-      imgSrc: ["'self'", 'data:'],
-      formAction: ["'self'"],
+      styleSrc: SELF,
+      scriptSrc: SELF,
+      imgSrc: SELF,
+      connectSrc: SELF,
+      formAction: SELF,
       frameAncestors,
       baseUri: NOBODY,
     },

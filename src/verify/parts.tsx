@@ -1,0 +1,87 @@
+import type { ComponentChildren } from 'preact';
+import type { Challenge } from '../challenges/challenge.ts';
+import { DEFAULT_REQUESTER } from '../challenges/input.ts';
+import type { Frame } from '../web/language.ts';
+import type { Texts } from '../web/texts/index.ts';
+import { isolate, timeIn, timeLeft } from '../web/words.ts';
+
+/** What every page of a challenge is made from. */
+export type View = { frame: Frame; challenge: Challenge; now: Date };
+
+/** A caller that did not say who it is has the contract's default name, which tells people nothing. */
+export function requesterOf({ requester_id, erased_at }: Challenge, texts: Texts): string {
+  if (erased_at) return texts.somebody;
+  return requester_id === DEFAULT_REQUESTER ? texts.anySystem : isolate(requester_id);
+}
+
+/** The person that is asked for, as the caller named them. */
+export function targetOf({ target_user_email, target_user_id }: Challenge): string {
+  return target_user_email ?? target_user_id ?? '';
+}
+
+/** Who asks, why, of whom and until when. */
+export function Facts({ view: { challenge, frame, now } }: { view: View }) {
+  const { facts } = frame.texts;
+  const deadline = challenge.expires_at;
+  return (
+    <dl>
+      <Fact name={facts.requester}>{requesterOf(challenge, frame.texts)}</Fact>
+      {challenge.context ? <Fact name={facts.context}>{challenge.context}</Fact> : null}
+      {challenge.ticket ? <Fact name={facts.ticket}>{challenge.ticket}</Fact> : null}
+      <Fact name={facts.target}>{targetOf(challenge)}</Fact>
+      <Fact name={facts.deadline}>
+        <time dateTime={deadline.toISOString()}>
+          {facts.left(timeIn(frame.lang, deadline), timeLeft(frame.lang, now, deadline))}
+        </time>
+      </Fact>
+    </dl>
+  );
+}
+
+/** One of them: a name and what it is. */
+export function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd dir="auto">{children}</dd>
+    </div>
+  );
+}
+
+/** Says that nothing here is real. */
+export function TestBadge({ view: { challenge, frame } }: { view: View }) {
+  return challenge.mode === 'test' ? <p class="badge">{frame.texts.testMode}</p> : null;
+}
+
+/** The button of a form, pressed by a person: a script that sends the form without pressing it leaves `go` out. */
+export function Go({ children, kind }: { children: ComponentChildren; kind?: 'danger' }) {
+  return (
+    <button type="submit" name="go" value="yes" class={kind}>
+      {children}
+    </button>
+  );
+}
+
+/** The quiet way out: for whoever did not expect this. */
+export function ReportLink({ view: { frame }, to }: { view: View; to: string }) {
+  return (
+    <p class="aside">
+      <a href={to}>{frame.texts.report.link}</a>
+    </p>
+  );
+}
+
+/** A note that the person should not miss. */
+export function Note({ title, children }: { title: string; children: ComponentChildren }) {
+  return (
+    <section class="note">
+      <h2>{title}</h2>
+      {children}
+    </section>
+  );
+}
+
+/** Where the page for reporting is, for the browser that started. */
+export function reportPath({ challenge }: View): string {
+  return `/challenge/${challenge.id}/report`;
+}

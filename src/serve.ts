@@ -4,9 +4,11 @@ import { deliveryRoutes } from './api/deliveries.ts';
 import { endpointRoutes } from './api/endpoints.ts';
 import { erasureRoutes } from './api/erasures.ts';
 import { opsRoutes } from './api/ops.ts';
+import { proofKeyRoutes } from './api/proofs.ts';
 import { providerAccountRoutes } from './api/provider-accounts.ts';
 import { webhookRoutes } from './api/webhooks.ts';
 import { createBatches } from './challenges/batches.ts';
+import { renewProofKeys } from './challenges/proof-keys.ts';
 import { originOf } from './config.ts';
 import type { Config } from './config.ts';
 import { migrate } from './db/migrate.ts';
@@ -30,6 +32,8 @@ import { findOnlyBrand } from './tenants/brand-store.ts';
 import { checkCallbackSecrets } from './tenants/seals.ts';
 import { createReach } from './reach.ts';
 import { createBrowsers } from './verify/browser.ts';
+import { oidcCallback, samlDoor } from './verify/callbacks.ts';
+import { createGuesses } from './verify/guesses.ts';
 import { verifyRoutes } from './verify/routes.ts';
 import { assetRoutes } from './web/assets.ts';
 import { startWork } from './work.ts';
@@ -71,6 +75,7 @@ export async function serve(
       await retention.prepare();
       // Nothing would seem wrong with another key until the first callback, and then every callback fails.
       await checkCallbackSecrets(store, new Date(), 1);
+      await renewProofKeys({ ...store, now: () => new Date() });
       return prepareFirstStart(store.db, store.sealer);
     });
     const server = role === 'worker' ? undefined : await listen(config);
@@ -96,6 +101,7 @@ export async function serve(
     const deps = {
       ...{ db, batches, sealer, jobs, relay, wake: relay.wake, now, log, retention, inboxRetention },
       ...{ outbound, reachOf, checkCallbackUrl, browsers, publicUrl, metrics, role },
+      guesses: createGuesses(),
       metricsToken: config.metricsToken,
       ...{ retryWaitsMs: config.retryWaitsMs, inFlightCap: config.inFlightCap },
     };
@@ -172,8 +178,11 @@ function doorsOf(deps: Deps): Door[] {
     { path: '/api/v1/endpoints', router: endpointRoutes(deps) },
     { path: '/api/v1/erasures', router: erasureRoutes(deps) },
     { path: '/api/v1/provider-accounts', router: providerAccountRoutes(deps) },
+    { path: '/.well-known', router: proofKeyRoutes(deps) },
     { path: '/webhooks', router: webhookRoutes(deps) },
     { path: '/challenge', router: verifyRoutes(deps), pages: true },
+    { path: '/auth', router: oidcCallback(deps), pages: true },
+    { path: '/saml', router: samlDoor(deps), pages: true },
     { path: '/assets', router: assetRoutes(deps) },
     { path: '/', router: opsRoutes(deps) },
   ];

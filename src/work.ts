@@ -1,4 +1,6 @@
+import { actDue } from './challenges/act.ts';
 import { expireDue } from './challenges/expire.ts';
+import { renewProofKeys } from './challenges/proof-keys.ts';
 import { forgetIdempotencyKeys } from './challenges/store.ts';
 import { createEngine } from './deliveries/engine.ts';
 import type { createRelay } from './deliveries/relay.ts';
@@ -6,6 +8,8 @@ import type { Retention } from './deliveries/retention.ts';
 import { every } from './kernel/every.ts';
 import { rateLimited } from './kernel/log.ts';
 import { createHandler } from './providers/handle.ts';
+import { tidySignIns } from './signin/attempts-store.ts';
+import { SIGN_IN_MS } from './signin/finish.ts';
 import { sweepInbox } from './providers/inbox.ts';
 import type { InboxDeps } from './providers/inbox.ts';
 import { createReconciler } from './providers/reconcile.ts';
@@ -42,11 +46,14 @@ export function startWork(deps: WorkDeps): () => Promise<void> {
   const report = rateLimited((error) => log.warn({ err: error }, 'a sweep failed; it will run again'));
   const sweeps = [
     every(SWEEP_MS, () => expireDue(deps), report),
+    every(SWEEP_MS, () => actDue(deps), report),
     every(SWEEP_MS, () => relay.sweep(), report),
     every(SWEEP_MS, () => sweepInbox(deps), report),
     every(RECONCILE_MS, () => reconciler.look(), report),
+    every(TIDY_MS, () => renewProofKeys(deps), report),
     every(TIDY_MS, () => retention.tidy(), report),
     every(TIDY_MS, () => inboxRetention.tidy(), report),
+    every(TIDY_MS, () => tidySignIns(db, now(), new Date(now().getTime() - SIGN_IN_MS)), report),
     every(TIDY_MS, () => forgetIdempotencyKeys(db, new Date(now().getTime() - IDEMPOTENCY_KEPT_MS)), report),
   ];
   // Side by side: a callback begun while the last sweep ends would come on top.

@@ -6,7 +6,12 @@ import type { SettleDeps } from './settle.ts';
 import { recordAudit } from './store.ts';
 
 /** Which challenge the person disputes, and from where. */
-export type Dispute = { challengeId: string; actor: string; detail?: { [key: string]: string | null } };
+export type Dispute = {
+  challengeId: string;
+  actor: string;
+  comment?: string | null;
+  detail?: { [key: string]: string | null };
+};
 
 /**
  * The person says after `verified` that it was not them: once, within the window, and the status stays what it is.
@@ -14,11 +19,11 @@ export type Dispute = { challengeId: string; actor: string; detail?: { [key: str
  */
 export async function dispute(
   { db, now, wake }: SettleDeps,
-  { challengeId, actor, detail }: Dispute,
+  { challengeId, actor, comment = null, detail }: Dispute,
 ): Promise<Challenge | undefined> {
   const at = now();
   const disputed = await db.transaction().execute(async (tx) => {
-    const marked = await markDisputed(tx, challengeId, at);
+    const marked = await markDisputed(tx, challengeId, comment, at);
     if (!marked) return undefined;
     await recordAudit(tx, {
       tenant_id: marked.tenant_id,

@@ -6,10 +6,15 @@ import type { Challenge } from './challenge.ts';
  * Compare-and-set: marks a verified challenge as disputed, which ends its validity and announces one event more;
  * undefined if it is not verified, was disputed before or erased, or the window has passed.
  */
-export function markDisputed(db: Db, id: string, at: Date): Promise<Challenge | undefined> {
+export function markDisputed(
+  db: Db,
+  id: string,
+  incident_comment: string | null,
+  at: Date,
+): Promise<Challenge | undefined> {
   return db
     .updateTable('challenges')
-    .set({ disputed: true, valid_until: null, incident_reported_at: at })
+    .set({ disputed: true, valid_until: null, incident_reported_at: at, incident_comment })
     .set((eb) => ({ event_sequence: eb('event_sequence', '+', 1) }))
     .where('id', '=', id)
     .where('status', '=', 'verified')
@@ -30,6 +35,27 @@ export function markConsumed(db: Db, id: string, at: Date): Promise<Challenge | 
     .where('disputed', '=', false)
     .where('valid_until', '>', at)
     .where('consumed_at', 'is', null)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** Compare-and-set: what the person adds, while the challenge is under way in this browser. */
+export function saveResponse(
+  db: Db,
+  {
+    id,
+    browser_hash,
+    target_response,
+    at,
+  }: Pick<Challenge, 'id' | 'browser_hash' | 'target_response'> & { at: Date },
+): Promise<Challenge | undefined> {
+  return db
+    .updateTable('challenges')
+    .set({ target_response })
+    .where('id', '=', id)
+    .where('status', '=', 'in-progress')
+    .where('browser_hash', '=', browser_hash)
+    .where('expires_at', '>', at)
     .returningAll()
     .executeTakeFirst();
 }

@@ -62,6 +62,10 @@ function counters(registry: Registry) {
     inboundHandledTotal: counter('inbound_handled_total', 'Webhooks of providers by what became of them', {
       outcome: [],
     }),
+    signInsTotal: counter('sign_ins_total', 'Sign-ins at companies’ IdPs by what came of them', {
+      kind: [],
+      outcome: [],
+    }),
     flushRetriesTotal: counter('flush_retries_total', 'Times that writing results failed and was repeated'),
   };
 }

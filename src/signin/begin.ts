@@ -7,6 +7,7 @@ import type { Sealer } from '../kernel/crypto.ts';
 import { AppError } from '../kernel/errors.ts';
 import { newId } from '../kernel/id.ts';
 import type { Log } from '../kernel/log.ts';
+import type { Metrics } from '../kernel/metrics.ts';
 import type { Outbound, Reach } from '../kernel/outbound.ts';
 import { findOpenAttempt, insertAttempt, lockChallenge } from './attempts-store.ts';
 import { openIdp } from './idp.ts';
@@ -24,6 +25,7 @@ export type SignInDeps = {
   publicUrl: string;
   now: () => Date;
   log: Log;
+  metrics: Pick<Metrics, 'signInsTotal'>;
   wake: (endpointIds: readonly string[]) => void;
 };
 /** The browser that clicked: the hash of its cookie, the name it keeps over several clicks, and its address. */
@@ -79,6 +81,7 @@ export async function beginSignIn(deps: SignInDeps, challenge: Challenge, clicke
       ...{ browser_hash: clicker.hash, browser: clicker.name, address: clicker.address, clicked_at },
     });
   });
+  deps.metrics.signInsTotal.inc({ kind: idp.kind, outcome: 'begun' });
 }
 
 /** What was put aside when the attempt began. */

@@ -1,4 +1,3 @@
-import { isTerminal } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
 import { applyChange } from '../challenges/settle.ts';
 import { endpointsOf } from '../deliveries/endpoint.ts';
@@ -79,5 +78,7 @@ async function verify(deps: SignInDeps, { attempt, idp, signIn, subject_match }:
     if (!verified) await auditSignIn(tx, challenge, { attempt, reason: 'too_late' }, at);
     return verified;
   });
-  if (moved && isTerminal(moved.status)) deps.wake(endpointsOf([moved]));
+  if (!moved) return;
+  deps.metrics.signInsTotal.inc({ kind: idp.kind, outcome: 'verified' });
+  deps.wake(endpointsOf([moved]));
 }

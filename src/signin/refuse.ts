@@ -47,6 +47,7 @@ export async function refuse(deps: SignInDeps, refusal: Refusal): Promise<Challe
     } as const;
     return (await applyChange(tx, change, at)) ?? challenge;
   });
+  if (after) deps.metrics.signInsTotal.inc({ kind: refusal.idp.kind, outcome: refusal.reason });
   if (after && isTerminal(after.status)) deps.wake(endpointsOf([after]));
   return after;
 }

@@ -1,6 +1,7 @@
 import type { CookieOptions, Request, Response } from 'express';
 import jwt from 'jsonwebtoken';
 import { newToken, safeEqual, sha256 } from '../kernel/crypto.ts';
+import { newId } from '../kernel/id.ts';
 import { DISPUTE_WINDOW_MS } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
 import { isFramed } from './frame.ts';
@@ -10,13 +11,16 @@ const AFTERGLOW_MS = DISPUTE_WINDOW_MS;
 
 /** Binds a challenge to the browser that pressed Start, by a signed cookie; the row keeps a hash of what is in it. */
 export type Browsers = {
-  /** Sets the cookie and returns the hash to store. */
-  bind(req: Request, res: Response, challenge: Challenge): string;
+  /** Sets the cookie and says what to store: the hash of what is in it, and the name the browser keeps over several clicks. */
+  bind(req: Request, res: Response, challenge: Challenge): Bound;
   /** The browser that pressed Start last, if it is this one, and whether it did so in a frame. */
-  find(req: Request, challenge: Challenge): { framed: boolean } | undefined;
+  find(req: Request, challenge: Challenge): (Bound & { framed: boolean }) | undefined;
   /** Whether this is the first time; remembered by the browser alone. */
   isFirst(req: Request, res: Response, challenge: Challenge): boolean;
 };
+
+/** A browser as the challenge's row knows it, and the name it goes by among the challenge's browsers. */
+export type Bound = { hash: string; name: string };
 
 /** `key` signs the cookies (HS256). */
 export function createBrowsers({
@@ -42,18 +46,18 @@ export function createBrowsers({
   return {
     bind(req, res, challenge) {
       const nonce = newToken();
+      const name = claimsOf(req, challenge, key)[0]?.name ?? newId();
       const options = cookieFor(req, challenge);
-      const claims = { sub: challenge.id, nonce, framed: isFramed(req) };
+      const claims = { sub: challenge.id, nonce, name, framed: isFramed(req) };
       const token = jwt.sign(claims, key, { expiresIn: Math.ceil(options.maxAge / 1_000) });
       res.cookie(nameOf(challenge), token, options);
-      return sha256(nonce);
+      return { hash: sha256(nonce), name };
     },
     find(req, challenge) {
       const { browser_hash } = challenge;
       if (browser_hash === null) return undefined;
-      return cookiesOf(req, nameOf(challenge))
-        .map((token) => readClaims(token, key, challenge.id))
-        .find((claims) => claims !== undefined && safeEqual(sha256(claims.nonce), browser_hash));
+      const found = claimsOf(req, challenge, key).find(({ nonce }) => safeEqual(sha256(nonce), browser_hash));
+      return found && { hash: browser_hash, name: found.name, framed: found.framed };
     },
     isFirst(req, res, challenge) {
       const name = `${nameOf(challenge)}_seen`;
@@ -64,15 +68,20 @@ export function createBrowsers({
   };
 }
 
-function readClaims(
-  token: string,
-  key: string,
-  challengeId: string,
-): { nonce: string; framed: boolean } | undefined {
+type Claims = { nonce: string; name: string; framed: boolean };
+
+/** What our own cookies for this challenge say, also of an earlier click. */
+function claimsOf(req: Request, challenge: Challenge, key: string): Claims[] {
+  return cookiesOf(req, nameOf(challenge)).flatMap((token) => readClaims(token, key, challenge.id) ?? []);
+}
+
+function readClaims(token: string, key: string, challengeId: string): Claims | undefined {
   try {
     const payload = jwt.verify(token, key, { algorithms: ['HS256'], subject: challengeId });
-    if (typeof payload !== 'object' || typeof payload.nonce !== 'string') return undefined;
-    return { nonce: payload.nonce, framed: payload.framed === true };
+    if (typeof payload !== 'object') return undefined;
+    const { nonce, name, framed } = payload as { [claim: string]: unknown };
+    if (typeof nonce !== 'string' || typeof name !== 'string') return undefined;
+    return { nonce, name, framed: framed === true };
   } catch {
     // Forged, foreign or too old: the same as none.
     return undefined;

@@ -1,20 +1,11 @@
 import express from 'express';
 import type { Request } from 'express';
-import { AppError } from '../kernel/errors.ts';
 
 /** Room for the longest comment, percent-encoded at up to 12 bytes a character. */
 const MAX_FORM_BYTES = 8_192;
 
 /** Reads the forms of the pages. */
 export const readForm = () => express.urlencoded({ extended: false, limit: MAX_FORM_BYTES, inflate: false });
-
-/** Browsers say when a form comes from another site. The Origin header would not help: our pages send no referrer. */
-export function refuseForeignSite(req: Request<{ id: string }>): void {
-  const site = req.get('sec-fetch-site');
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') {
-    throw new AppError('forbidden', 'This form was sent from another site.');
-  }
-}
 
 /** The text in a field of the form; '' when there is none. */
 export function formField(req: Request<{ id: string }>, name: string): string {

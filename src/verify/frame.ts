@@ -1,5 +1,4 @@
 import type { Request } from 'express';
-import { AppError } from '../kernel/errors.ts';
 import { allowsUrl } from '../tenants/domains.ts';
 
 const FRAMES = new Set(['iframe', 'frame', 'embed', 'object', 'fencedframe']);
@@ -22,12 +21,4 @@ export function isFromOutside(req: Request): boolean {
 /** Whether the page that embeds this one is on the list. A page that does not say which it is is not. */
 export function isEmbeddedBy(req: Request, domains: readonly string[]): boolean {
   return allowsUrl(domains, req.get('referer') ?? '');
-}
-
-/** The one answer to a frame that may not be, so that it tells nothing about the challenge. */
-export function notFramable(): AppError {
-  return new AppError(
-    'forbidden',
-    'This page may not be shown inside another site. Open your link in a tab of its own. If this is your site: it must be on the list of allowed domains, and must say which site it is (Referrer-Policy).',
-  );
 }

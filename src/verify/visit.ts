@@ -2,61 +2,85 @@ import type { Request, Response } from 'express';
 import { asOf } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
 import { findAnyChallenge } from '../challenges/store.ts';
-import type { Db } from '../db/database.ts';
 import { safeEqual, sha256 } from '../kernel/crypto.ts';
-import { AppError } from '../kernel/errors.ts';
 import { isUuid } from '../kernel/id.ts';
+import { findBrand, findOnlyBrand } from '../tenants/brand-store.ts';
 import { frameSources } from '../tenants/domains.ts';
 import { findTenantMode } from '../tenants/modes-store.ts';
+import { frameOf } from '../web/language.ts';
 import { letFrame } from '../web/security.ts';
-import type { Browsers } from './browser.ts';
-import { isEmbeddedBy, isFramed, isFromOutside, notFramable } from './frame.ts';
+import { stop } from '../web/stop.ts';
+import type { Stop, StopKind } from '../web/stop.ts';
+import type { Bound, Browsers } from './browser.ts';
+import { isEmbeddedBy, isFramed, isFromOutside } from './frame.ts';
+import { refused } from './guard.ts';
+import type { GuardDeps } from './guard.ts';
+import type { View } from './pages.tsx';
 
-export type VisitDeps = { db: Db; now: () => Date; browsers: Browsers };
-/** Somebody who may see a challenge's pages, and the tenant's allowed domains as they are now. */
-export type Visit = { challenge: Challenge; domains: string[] };
-type On = { req: Request<{ id: string }>; res: Response };
-
-export const NOT_A_LINK =
-  'The link is incomplete or wrong. Open it again from the message you got, or ask for a new one.';
-const OTHER_BROWSER = 'This was started in another browser. Go on there, or open the link again here.';
-const NO_COOKIES =
-  'Your browser does not remember you inside this page. Open your link in a tab of its own and go on there.';
+export type VisitDeps = GuardDeps & { browsers: Browsers };
+/** Somebody who may see a challenge's pages, what its pages need, and the tenant's allowed domains as they are now. */
+export type Visit = View & { domains: string[]; browser: (Bound & { framed: boolean }) | undefined };
+/** The same, by the browser that pressed Start last. */
+export type BoundVisit = Visit & { browser: Bound };
+export type On = { req: Request<{ id: string }>; res: Response };
 
 /** Whoever holds the link: id and token must both be right. */
 export async function byLink(deps: VisitDeps, on: On, token: string): Promise<Visit> {
-  const challenge = await find(deps, on.req.params.id);
+  const { req } = on;
+  await refuseGuessers(deps, on);
+  const challenge = await find(deps, req.params.id);
+  if (challenge && safeEqual(sha256(token), challenge.verification_token_hash))
+    return enter(deps, on, challenge);
   // The same answer as for an id that does not exist.
-  if (!challenge || !safeEqual(sha256(token), challenge.verification_token_hash))
-    throw isFromOutside(on.req) ? notFramable() : new AppError('not_found', NOT_A_LINK);
-  return enter(deps, on, challenge, false);
+  if (challenge) await refused(deps, req, challenge, 'wrong_token');
+  else await deps.guesses.count(req.ip);
+  throw await stopOfNobody(deps, isFromOutside(req) ? 'not_framable' : 'not_a_link');
 }
 
 /** Whoever pressed Start last. */
-export async function byBrowser(deps: VisitDeps, on: On): Promise<Visit> {
+export async function byBrowser(deps: VisitDeps, on: On): Promise<BoundVisit> {
   const { req } = on;
   const challenge = await find(deps, req.params.id);
-  const bound = challenge && deps.browsers.find(req, challenge);
-  if (bound) return enter(deps, on, challenge, bound.framed);
-  if (isFromOutside(req)) throw notFramable();
-  if (!challenge) throw new AppError('not_found', NOT_A_LINK);
-  throw new AppError('forbidden', isFramed(req) ? NO_COOKIES : OTHER_BROWSER);
+  const browser = challenge && deps.browsers.find(req, challenge);
+  if (browser) return { ...(await enter(deps, on, challenge)), browser };
+  if (isFromOutside(req)) throw await stopOfNobody(deps, 'not_framable');
+  if (!challenge) throw await stopOfNobody(deps, 'not_a_link');
+  throw await stopOfNobody(deps, isFramed(req) ? 'no_cookies' : 'other_browser');
+}
+
+/** What somebody is told whom nothing shows to belong to a tenant: with contacts only where there is but one tenant. */
+export async function stopOfNobody({ db }: Pick<VisitDeps, 'db'>, kind: StopKind): Promise<Stop> {
+  return stop(kind, await findOnlyBrand(db));
+}
+
+/** Lets the page carry the script that tells of the device, until it has told. */
+export function withDevice<V extends Visit>(visit: V): V {
+  const { challenge, frame } = visit;
+  if (challenge.device_fingerprint !== null || challenge.erased_at !== null) return visit;
+  return { ...visit, frame: { ...frame, device: `/challenge/${challenge.id}/device` } };
 }
 
 /**
  * Lets the tenant's sites frame the answer. Whoever began in a frame may come back to it from the provider: the cookie
  * is given back only under the site it was set under.
  */
-async function enter(
-  { db }: VisitDeps,
-  { req, res }: On,
-  challenge: Challenge,
-  beganFramed: boolean,
-): Promise<Visit> {
-  const { allowed_domains: domains } = await findTenantMode(db, challenge.tenant_id, challenge.mode);
-  if (isFromOutside(req) && !beganFramed && !isEmbeddedBy(req, domains)) throw notFramable();
+async function enter(deps: VisitDeps, { req, res }: On, challenge: Challenge): Promise<Visit> {
+  const browser = deps.browsers.find(req, challenge);
+  const { allowed_domains: domains } = await findTenantMode(deps.db, challenge.tenant_id, challenge.mode);
+  if (isFromOutside(req) && !browser?.framed && !isEmbeddedBy(req, domains)) {
+    await refused(deps, req, challenge, 'framed');
+    throw await stopOfNobody(deps, 'not_framable');
+  }
   letFrame(req, res, frameSources(domains));
-  return { challenge, domains };
+  const frame = frameOf(req, res, await findBrand(deps.db, challenge.tenant_id));
+  return { frame, challenge, now: deps.now(), domains, browser };
+}
+
+async function refuseGuessers(deps: VisitDeps, { req, res }: On): Promise<void> {
+  const waitS = await deps.guesses.waitFor(req.ip);
+  if (waitS === undefined) return;
+  res.set('Retry-After', String(waitS));
+  throw await stopOfNobody(deps, 'too_many');
 }
 
 async function find({ db, now }: VisitDeps, id: string): Promise<Challenge | undefined> {

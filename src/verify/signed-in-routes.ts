@@ -1,0 +1,23 @@
+import { Router } from 'express';
+import { isUuid } from '../kernel/id.ts';
+import { concludeSignIn, noteOtherBrowser } from '../signin/conclude.ts';
+import type { SignInDeps } from '../signin/begin.ts';
+import { Stop } from '../web/stop.ts';
+import { textOf } from './form.ts';
+import { byBrowser } from './visit.ts';
+import type { VisitDeps } from './visit.ts';
+
+/** Where the browser comes back to with its ticket: only if it is the one that clicked does the sign-in count. */
+export function signedInRoutes(deps: VisitDeps & SignInDeps): Router {
+  const router = Router();
+  router.get('/:id/signed-in', async (req, res) => {
+    const ticket = textOf((req.query as { ticket?: unknown }).ticket);
+    const visit = await byBrowser(deps, { req, res }).catch(async (error: unknown) => {
+      if (error instanceof Stop && isUuid(req.params.id)) await noteOtherBrowser(deps, req.params.id, ticket);
+      throw error;
+    });
+    await concludeSignIn(deps, visit.challenge, ticket);
+    res.redirect(303, 'result');
+  });
+  return router;
+}

@@ -1,0 +1,144 @@
+import { Router } from 'express';
+import type { Request } from 'express';
+import { isDisputable, isTerminal } from '../challenges/challenge.ts';
+import type { Challenge } from '../challenges/challenge.ts';
+import { SANDBOX } from '../challenges/choice.ts';
+import { MAX_TARGET_RESPONSE, parseTargetResponse } from '../challenges/input.ts';
+import { respond } from '../challenges/respond.ts';
+import { AppError } from '../kernel/errors.ts';
+import { attemptsLeft } from '../providers/report.ts';
+import { findSessionUrl, startSession } from '../providers/start.ts';
+import type { StartDeps } from '../providers/start.ts';
+import { findLastOutcome } from '../signin/attempts-store.ts';
+import { beginSignIn, findIdp, findSignInUrl } from '../signin/begin.ts';
+import type { SignInDeps } from '../signin/begin.ts';
+import { triesLeft } from '../signin/refuse.ts';
+import { isKind } from '../signin/index.ts';
+import { stop } from '../web/stop.ts';
+import { formField, readForm } from './form.ts';
+import { requireClick } from './guard.ts';
+import { comesBack, getLabel, methodOf } from './method.ts';
+import { answerPage, awayPage, continuePage } from './pages.tsx';
+import { problemOf } from './report-routes.ts';
+import { resultPage, retryPage } from './result-page.tsx';
+import { returnUrl } from './return.ts';
+import { byBrowser, withDevice } from './visit.ts';
+import type { BoundVisit, VisitDeps } from './visit.ts';
+
+export type StepDeps = StartDeps & SignInDeps & VisitDeps;
+
+const WAIT_SECONDS = 3;
+/** Time to read how it ended, before the browser goes back to where the person came from. */
+const LEAVE_SECONDS = 5;
+
+/** What the browser that pressed Start goes through: adding something, the way there and back, how it ended. */
+export function stepRoutes(deps: StepDeps): Router {
+  const { now, browsers } = deps;
+  const router = Router();
+
+  router.get('/:id/answer', async (req, res) => {
+    const visit = await byBrowser(deps, { req, res });
+    if (isTerminal(visit.challenge.status)) return void res.redirect(303, 'result');
+    const response = visit.challenge.target_response ?? '';
+    res.send(answerPage(withDevice(visit), { label: await getLabel(deps, visit), response }));
+  });
+
+  router.post('/:id/answer', readForm(), async (req, res) => {
+    const visit = await byBrowser(deps, { req, res });
+    await requireClick(deps, req, visit.challenge);
+    if (isTerminal(visit.challenge.status)) return void res.redirect(303, 'result');
+    const label = await getLabel(deps, visit);
+    // As the browser sends line breaks, each would count twice.
+    const response = formField(req, 'response').replaceAll('\r\n', '\n');
+    const problem = problemOf(visit, () => parseTargetResponse(response, 'response'), MAX_TARGET_RESPONSE);
+    if (problem) return void res.status(400).send(answerPage(visit, { label, response, problem }));
+    const saved = await respond(deps, visit.challenge, parseTargetResponse(response, 'response'));
+    const next = saved ? await goOn(deps, req, visit) : 'result';
+    res.redirect(303, `/challenge/${visit.challenge.id}/${next}`);
+  });
+
+  router.get('/:id/continue', async (req, res) => {
+    const visit = await byBrowser(deps, { req, res });
+    const { challenge } = visit;
+    const url = isTerminal(challenge.status) ? undefined : await findUrl(deps, challenge);
+    if (url === undefined) return void res.redirect(303, 'result');
+    const onward = { url, label: await getLabel(deps, visit) };
+    if (!comesBack(challenge)) return void res.send(awayPage(visit, onward));
+    // A page of its own, because a redirect straight after the form would have to be allowed by form-action.
+    const kind = isKind(challenge.provider) ? 'sign-in' : 'document';
+    res.set('Refresh', `1; url=${url}`).send(continuePage(visit, { ...onward, kind }));
+  });
+
+  router.get('/:id/result', async (req, res) => {
+    const visit = await byBrowser(deps, { req, res });
+    const { challenge, domains } = visit;
+    if (!isTerminal(challenge.status)) {
+      const label = await getLabel(deps, visit);
+      const offer = await offerOf(deps, visit, req.ip ?? null);
+      if (offer) return void res.send(retryPage(withDevice(visit), { ...offer, label }));
+      const goOnWith = comesBack(challenge) ? undefined : label;
+      return void res.set('Refresh', String(WAIT_SECONDS)).send(resultPage(withDevice(visit), { goOnWith }));
+    }
+    const returnTo = returnUrl(challenge, domains);
+    // Only once: whoever comes back wants to read, or to report. And nobody who has just reported is hurried on.
+    const leaving =
+      returnTo !== undefined &&
+      challenge.incident_reported_at === null &&
+      browsers.isFirst(req, res, challenge);
+    if (leaving) res.set('Refresh', `${LEAVE_SECONDS}; url=${returnTo}`);
+    const reportAt = isDisputable(challenge, now()) ? `/challenge/${challenge.id}/report` : undefined;
+    res.send(resultPage(withDevice(visit), { reportAt, returnTo, leaving }));
+  });
+
+  router.post('/:id/retry', readForm(), async (req, res) => {
+    const visit = await byBrowser(deps, { req, res });
+    await requireClick(deps, req, visit.challenge);
+    res.redirect(303, isTerminal(visit.challenge.status) ? 'result' : await goOn(deps, req, visit));
+  });
+
+  return router;
+}
+
+/** The page after a click that begins: the sandbox, or the way to where the person now has a run or a sign-in to go to. */
+async function goOn(
+  deps: StepDeps,
+  req: Request,
+  { challenge, browser, frame }: BoundVisit,
+): Promise<string> {
+  const method = methodOf(challenge);
+  if (method === SANDBOX) return SANDBOX;
+  if (method === undefined) throw stop('not_set_up', frame.brand);
+  try {
+    if (isKind(method)) await beginSignIn(deps, challenge, { ...browser, address: req.ip ?? null });
+    else await startSession(deps, challenge);
+    return 'continue';
+  } catch (error) {
+    // Another click took the last attempt, or another browser took over.
+    if (error instanceof AppError && error.code === 'conflict') return 'result';
+    if (error instanceof AppError && error.code === 'unavailable') throw stop('idp_away', frame.brand);
+    throw error;
+  }
+}
+
+function findUrl(deps: StepDeps, challenge: Challenge): Promise<string | undefined> {
+  return isKind(challenge.provider) ? findSignInUrl(deps, challenge) : findSessionUrl(deps, challenge);
+}
+
+/** What the person may begin now; undefined while a run is under way, for then its result is awaited, and when none is left. */
+async function offerOf(
+  deps: StepDeps,
+  { challenge, browser }: BoundVisit,
+  address: string | null,
+): Promise<{ left: number; all: number; reason: string | null } | undefined> {
+  const method = methodOf(challenge);
+  if (method === undefined || method === SANDBOX) return undefined;
+  if (isKind(method)) {
+    const idp = await findIdp(deps, challenge);
+    const tries =
+      idp && (await triesLeft(deps, { challenge_id: challenge.id, browser: browser.name, address }, idp));
+    return tries && { ...tries, reason: await findLastOutcome(deps.db, challenge.id) };
+  }
+  if ((await findSessionUrl(deps, challenge)) !== undefined) return undefined;
+  const left = await attemptsLeft(deps, challenge);
+  return left > 0 ? { left, all: challenge.provider_attempts, reason: null } : undefined;
+}

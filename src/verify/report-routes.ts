@@ -16,7 +16,7 @@ export function reportRoutes(deps: VisitDeps & SettleDeps): Router {
 
   router.get('/:id/report', async (req, res) => {
     const visit = await byBrowser(deps, { req, res });
-    if (!mayReport(visit)) return void res.redirect(303, 'result');
+    if (!mayReport(visit)) return res.redirect(303, 'result');
     res.send(reportPage(visit, formOf(visit)));
   });
 

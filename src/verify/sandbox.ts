@@ -28,7 +28,7 @@ export function sandboxRoutes(deps: VisitDeps & SettleDeps): Router {
 
   router.get('/:id/sandbox', async (req, res) => {
     const visit = await enter(deps, { req, res });
-    if (isTerminal(visit.challenge.status)) return void res.redirect(303, 'result');
+    if (isTerminal(visit.challenge.status)) return res.redirect(303, 'result');
     res.send(sandboxPage(withDevice(visit)));
   });
 

@@ -38,7 +38,7 @@ export function stepRoutes(deps: StepDeps): Router {
 
   router.get('/:id/answer', async (req, res) => {
     const visit = await byBrowser(deps, { req, res });
-    if (isTerminal(visit.challenge.status)) return void res.redirect(303, 'result');
+    if (isTerminal(visit.challenge.status)) return res.redirect(303, 'result');
     const response = visit.challenge.target_response ?? '';
     res.send(answerPage(withDevice(visit), { label: await getLabel(deps, visit), response }));
   });
@@ -46,7 +46,7 @@ export function stepRoutes(deps: StepDeps): Router {
   router.post('/:id/answer', readForm(), async (req, res) => {
     const visit = await byBrowser(deps, { req, res });
     await requireClick(deps, req, visit.challenge);
-    if (isTerminal(visit.challenge.status)) return void res.redirect(303, 'result');
+    if (isTerminal(visit.challenge.status)) return res.redirect(303, 'result');
     const label = await getLabel(deps, visit);
     // As the browser sends line breaks, each would count twice.
     const response = formField(req, 'response').replaceAll('\r\n', '\n');
@@ -61,7 +61,7 @@ export function stepRoutes(deps: StepDeps): Router {
     const visit = await byBrowser(deps, { req, res });
     const { challenge } = visit;
     const url = isTerminal(challenge.status) ? undefined : await findUrl(deps, challenge);
-    if (url === undefined) return void res.redirect(303, 'result');
+    if (url === undefined) return res.redirect(303, 'result');
     const onward = { url, label: await getLabel(deps, visit) };
     if (!comesBack(challenge)) return void res.send(awayPage(visit, onward));
     // A page of its own, because a redirect straight after the form would have to be allowed by form-action.

@@ -74,11 +74,12 @@ class Steps implements PromiseLike<Response> {
     return this;
   }
 
+  // oxlint-disable-next-line unicorn/no-thenable -- what supertest returns is one as well
   then<T, E>(
     onFulfilled?: ((response: Response) => T | PromiseLike<T>) | null,
     onRejected?: ((error: unknown) => E | PromiseLike<E>) | null,
   ): Promise<T | E> {
-    return this.#judge().then(onFulfilled as (response: Response) => T | PromiseLike<T>, onRejected);
+    return this.#judge().then(onFulfilled, onRejected);
   }
 
   async #judge(): Promise<Response> {

@@ -1,12 +1,10 @@
 import { AppError } from '../kernel/errors.ts';
-import { asOf } from './challenge.ts';
+import { CANCELED, asOf } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
 import type { Batches } from './batches.ts';
 import { settle } from './settle.ts';
 import type { SettleDeps } from './settle.ts';
 import type { Scope } from './store.ts';
-
-const CANCELED = 'canceled';
 
 /** Ends an open challenge as failed with reason `canceled`; again: the same answer; 404 if it is not the caller's, 409 if it ended otherwise. */
 export async function cancelChallenge(

@@ -16,6 +16,8 @@ export const VALIDITY_MINUTES = 15;
 /** How long after it the person may still say that it was not them. */
 export const DISPUTE_WINDOW_HOURS = 24;
 export const DISPUTE_WINDOW_MS = DISPUTE_WINDOW_HOURS * 3_600_000;
+/** The `failure_reason` of a challenge that its caller took back. */
+export const CANCELED = 'canceled';
 
 /** From where each status may be reached; what is terminal is never left. */
 const LEGAL_FROM: Record<Status, readonly Status[]> = {

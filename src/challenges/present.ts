@@ -1,5 +1,6 @@
 import { asOf, isTerminal } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
+import { awaitsFacts } from './device.ts';
 import type { KeptProgress } from './findings-store.ts';
 
 /** ISO 8601 in UTC with whole seconds, as the contract's samples have it. */
@@ -21,7 +22,7 @@ export function presentChallenge(stored: Challenge, now: Date) {
     is_expired: challenge.status === 'expired',
     consumed_at: isoTime(challenge.consumed_at),
     device_fingerprint: challenge.device_fingerprint,
-    device_fingerprint_status: fingerprintStatus(challenge),
+    device_fingerprint_status: fingerprintStatus(challenge, now),
     erased_at: isoTime(challenge.erased_at),
     provider: challenge.provider,
     return_url: challenge.return_url,
@@ -92,7 +93,7 @@ function progressOf(challenge: Challenge) {
     .map(({ provider, type, message, at }) => ({ provider, type, message, at }));
 }
 
-function fingerprintStatus({ device_fingerprint, status }: Challenge) {
-  if (device_fingerprint) return 'collected';
-  return isTerminal(status) ? 'unavailable' : 'pending';
+function fingerprintStatus(challenge: Challenge, now: Date) {
+  if (challenge.device_fingerprint) return 'collected';
+  return isTerminal(challenge.status) && !awaitsFacts(challenge, now) ? 'unavailable' : 'pending';
 }

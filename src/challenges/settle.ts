@@ -1,12 +1,14 @@
 import type { Kysely, Updateable } from 'kysely';
 import type { Db } from '../db/database.ts';
 import { endpointsOf } from '../deliveries/endpoint.ts';
+import { releaseHeldOf } from '../deliveries/hold-store.ts';
 import { recordEvent } from '../deliveries/outbox-store.ts';
 import type { Challenges, DB } from '../generated/database.ts';
 import { newId } from '../kernel/id.ts';
 import { currentTraceparent } from '../kernel/trace.ts';
 import { isTerminal, validUntil } from './challenge.ts';
 import type { Challenge, Status } from './challenge.ts';
+import { awaitsFacts, HOLD_MS } from './device.ts';
 import { callbackBody } from './present.ts';
 import { moveStatus, recordAudit } from './store.ts';
 
@@ -77,12 +79,16 @@ export async function applyChange(
     action: change.to,
     detail: { failure_reason: moved.failure_reason, ...change.detail },
   });
-  if (terminal) await announce(tx, moved, at);
+  // What a program plays has nobody to wait for.
+  const waits = awaitsFacts(moved, at) && change.detail?.simulated === undefined;
+  if (terminal) await announce(tx, moved, at, waits ? HOLD_MS : 0);
   return moved;
 }
 
-/** Writes the challenge's newest event, by the number the row has come to, and its delivery. */
-export async function announce(tx: Db, challenge: Challenge, at: Date): Promise<void> {
+/** Writes the challenge's newest event, by the number the row has come to, and its delivery, which may wait for device facts. */
+export async function announce(tx: Db, challenge: Challenge, at: Date, heldMs = 0): Promise<void> {
+  // What comes later does not go first.
+  if (challenge.event_sequence > 1) await releaseHeldOf(tx, challenge.id);
   const event = { id: newId(), type: eventType(challenge), sequence: challenge.event_sequence };
   await recordEvent(
     tx,
@@ -96,6 +102,7 @@ export async function announce(tx: Db, challenge: Challenge, at: Date): Promise<
       occurred_at: at,
     },
     { integration_id: challenge.integration_id, url: challenge.callback_url },
+    heldMs,
   );
 }
 

@@ -4,6 +4,7 @@ import { AppError } from '../kernel/errors.ts';
 import { readEndpoints } from './claim-store.ts';
 import { findBarrier, findOriginal, listAttempts, recordAudit } from './desk-store.ts';
 import type { Barrier, Original, Viewer } from './desk-store.ts';
+import { releaseHeld } from './hold-store.ts';
 import { recordDelivery } from './outbox-store.ts';
 import type { ReplayDeps } from './replay.ts';
 import { callbackHeaders, routeOf } from './send.ts';
@@ -76,6 +77,8 @@ export async function resendDelivery(
   const event = { id: event_id, tenant_id, mode, type: original.event_type, occurred_at: at };
   const delivery_id = await db.transaction().execute(async (tx) => {
     const how = { trigger: 'resend', lane: MANUAL_LANE } as const;
+    // Its bytes are as they are from now on.
+    await releaseHeld(tx, [event_id]);
     const resent = await recordDelivery(tx, event, { integration_id, url }, how);
     const detail = JSON.stringify({ delivery_id: id, resent_as: resent });
     await recordAudit(tx, { tenant_id, challenge_id, at, actor, action: 'delivery_resent', detail });

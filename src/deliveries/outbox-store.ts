@@ -4,21 +4,26 @@ import type { Db } from '../db/database.ts';
 import type { Events } from '../generated/database.ts';
 import { newId } from '../kernel/id.ts';
 import { endpointOf } from './endpoint.ts';
+import { HELD_LANE } from './hold-store.ts';
 
 /** One place an event is to be sent to. */
 export type Destination = { integration_id: string; url: string };
 
 /**
  * The outbox: writes an event and, if its integration wants such events and there is an URL, its delivery, within the
- * caller's transaction. A disabled endpoint's delivery is dead from the start, and so visible and replayable.
+ * caller's transaction. A disabled endpoint's delivery is dead from the start, and so visible and replayable. `heldMs`:
+ * for so long it may be rewritten, and is not sent.
  */
 export async function recordEvent(
   tx: Db,
   event: Insertable<Events>,
   { integration_id, url }: { integration_id: string; url: string | null },
+  heldMs = 0,
 ): Promise<void> {
   await insertEvent(tx, event);
-  if (url !== null) await recordDelivery(tx, event, { integration_id, url }, { trigger: 'event', lane: 0 });
+  const lane = heldMs > 0 ? HELD_LANE : 0;
+  if (url !== null)
+    await recordDelivery(tx, event, { integration_id, url }, { trigger: 'event', lane, heldMs });
 }
 
 /** Writes an event that goes to no place, or to places yet to be recorded. */
@@ -31,7 +36,7 @@ export async function recordDelivery(
   tx: Db,
   event: Pick<Insertable<Events>, 'id' | 'tenant_id' | 'mode' | 'type' | 'occurred_at'>,
   { integration_id, url }: Destination,
-  { trigger, lane }: { trigger: 'event' | 'resend' | 'test'; lane: number },
+  { trigger, lane, heldMs = 0 }: { trigger: 'event' | 'resend' | 'test'; lane: number; heldMs?: number },
 ): Promise<string> {
   const id = newId();
   const { endpoint_id, origin } = endpointOf(integration_id, url);
@@ -52,7 +57,7 @@ export async function recordDelivery(
       case when disabled then 'dead' else 'pending' end,
       case when disabled then 'endpoint_disabled' end,
       case when disabled then ${event.occurred_at}::timestamptz end,
-      now(), ${event.occurred_at}
+      now() + ${heldMs}::integer * interval '1 millisecond', ${event.occurred_at}
     from wanted, state`.execute(tx);
   return id;
 }

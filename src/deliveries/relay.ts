@@ -6,6 +6,7 @@ import type { Metrics } from '../kernel/metrics.ts';
 import type { Job, Jobs, QueueName } from '../queue.ts';
 import { LATE_LANE } from './claim-store.ts';
 import type { Result } from './finish-store.ts';
+import { releaseOverdue } from './hold-store.ts';
 import { buryDisabled, findBusy } from './sweep-store.ts';
 
 /** Tells the queue which endpoints have something due. A job names an endpoint; what is due stands in PostgreSQL. */
@@ -17,7 +18,7 @@ export type Relay = {
     endpointId: string,
     next: Pick<Result, 'delivery_id' | 'attempts' | 'lane'> & { wait_ms: number },
   ) => void;
-  /** Hands over all that is due and that nobody carries: what a crash, a lost job or a lapsed lease left behind. */
+  /** Hands over all that is due and that nobody carries: what was held, and what a crash, a lost job or a lapsed lease left behind. */
   sweep: () => Promise<void>;
   close: () => Promise<void>;
 };
@@ -83,6 +84,7 @@ export function createRelay({
       gather(lane === LATE_LANE ? 'retries' : 'callbacks', key, job);
     },
     async sweep() {
+      await releaseOverdue(db);
       const busy = await findBusy(db);
       const round = Math.floor(Date.now() / SWEEP_AGAIN_MS);
       for (const late of [false, true]) {

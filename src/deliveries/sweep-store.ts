@@ -38,7 +38,7 @@ export async function buryDisabled(db: Db): Promise<number> {
 }
 
 /** The endpoints that have deliveries waiting, by a jump from one to the next in the index, however long each queue is. */
-function waitingEndpoints() {
+export function waitingEndpoints() {
   return sql`with recursive waiting (id) as (
     (select endpoint_id from deliveries where status = 'pending' order by endpoint_id limit 1)
     union all

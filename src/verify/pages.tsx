@@ -1,6 +1,7 @@
 import { MAX_INCIDENT_COMMENT, MAX_TARGET_RESPONSE } from '../challenges/input.ts';
 import { page } from '../web/layout.tsx';
 import { isolate } from '../web/words.ts';
+import { OwnTab } from './own-tab.tsx';
 import { Facts, Go, Note, ReportLink, TestBadge, reportPath, requesterOf } from './parts.tsx';
 import { FieldProblem, ProblemSummary, describedBy } from './problem.tsx';
 import type { View } from './parts.tsx';
@@ -54,28 +55,6 @@ export function startPage(view: View, { token, label, framed, ownTabOnly, starte
       <p class="quiet">{start.told}</p>
       <ReportLink view={view} to={`${path}/report?${query}`} />
     </>,
-  );
-}
-
-/** Some browsers keep no cookies for a page inside another site, and sign-in services are shown in no frame. */
-function OwnTab({ view, url, only }: { view: View; url: string; only: boolean }) {
-  const { start } = view.frame.texts;
-  const link = (className?: string) => (
-    <a href={url} class={className} target="_blank" rel="noopener noreferrer">
-      {start.ownTab}
-    </a>
-  );
-  if (!only)
-    return (
-      <p class="quiet">
-        {start.ownTabAsk} {link()}
-      </p>
-    );
-  return (
-    <>
-      <p>{start.ownTabOnly}</p>
-      <p>{link('action')}</p>
-    </>
   );
 }
 
@@ -197,6 +176,7 @@ export function sandboxPage(view: View): string {
           {sandbox.report}
         </button>
       </form>
+      <ReportLink view={view} to={reportPath(view)} />
     </>,
   );
 }

@@ -17,7 +17,7 @@ type Ending = {
   /** the provider that the person may not be done with yet */
   goOnWith?: string | undefined;
 };
-type Outcome = { title: string; text: string };
+type Outcome = { title: string; text: string; mark?: 'good' | 'bad' };
 
 /** How it ended, or that it has not ended yet. */
 export function resultPage(
@@ -26,13 +26,13 @@ export function resultPage(
 ): string {
   const { frame, challenge } = view;
   const { result } = frame.texts;
-  const { title, text } = outcomeOf(challenge, frame.texts);
+  const { title, text, mark } = outcomeOf(challenge, frame.texts);
   return page(
     frame,
     title,
     <>
       <TestBadge view={view} />
-      <h1>{title}</h1>
+      <h1 class={mark}>{title}</h1>
       <p role="status">{text}</p>
       {returnTo ? <Return texts={frame.texts} url={returnTo} leaving={leaving} /> : null}
       {goOnWith ? (
@@ -121,7 +121,7 @@ function outcomeOf(challenge: Challenge, texts: Texts): Outcome {
   if (challenge.disputed) return { title: result.reported, text: result.disputedText(requester) };
   switch (challenge.status) {
     case 'verified':
-      return { title: result.verified, text: result.verifiedText(requester) };
+      return { title: result.verified, text: result.verifiedText(requester), mark: 'good' };
     case 'expired':
       return { title: result.expired, text: result.expiredText };
     case 'failed':
@@ -138,5 +138,6 @@ function failureOf(challenge: Challenge, texts: Texts): Outcome {
   if (reason === INCIDENT_REPORTED) return { title: result.reported, text: result.reportedText(requester) };
   if (reason === 'canceled') return { title: result.canceled, text: result.canceledText(requester) };
   const why = reason === null ? undefined : whyOf(reason, challenge, texts);
-  return { title: result.failed, text: [why, result.failedText(requester)].filter(Boolean).join(' ') };
+  const text = [why, result.failedText(requester)].filter(Boolean).join(' ');
+  return { title: result.failed, text, mark: 'bad' };
 }

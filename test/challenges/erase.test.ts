@@ -80,7 +80,7 @@ describe('erasing a challenge', () => {
       .execute();
     expect(trail.map(({ action }) => action)).toEqual(['created', 'in-progress', 'failed', 'erased']);
     expect(trail.at(-1)?.actor).toBe(`api_key:${key.slice(0, 12)}`);
-    expect(trail[1]?.detail).toEqual({ failure_reason: null });
+    expect(trail[1]?.detail).toEqual({ failure_reason: null, browser: expect.any(String) });
   });
 
   test('cancels a retry that waits, and nothing is ever sent again', async () => {
@@ -342,10 +342,11 @@ describe('erasing a target', () => {
     await sql`
       with challenge as (
         insert into challenges (id, tenant_id, integration_id, mode, status, failure_reason, target_user_email,
-          requester_id, context, metadata, verification_token_hash, event_sequence, created_at, completed_at, expires_at)
+          requester_id, context, metadata, verification_code, verification_token_hash, event_sequence, created_at,
+          completed_at, expires_at)
         select gen_random_uuid(), ${tenant_id}, ${integrationId}, 'test', 'failed', 'canceled',
           case when n % 2 = 0 then upper(${target_user_email}) else ${target_user_email} end,
-          'webhook', 'c', '{}', 'h', 1, now(), now(), now()
+          'webhook', 'c', '{}', '00', 'h', 1, now(), now(), now()
         from generate_series(1, 10000) n returning id
       ), event as (
         insert into events (id, tenant_id, mode, challenge_id, sequence, type, body, occurred_at)

@@ -1564,7 +1564,7 @@ export interface components {
         TooManyRequests: {
             headers: {
                 /** @description Seconds. */
-                "Retry-After"?: number;
+                "Retry-After"?: string;
                 [name: string]: unknown;
             };
             content: {
@@ -2541,9 +2541,20 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    /**
+                     * @description The name and value of the button: only a person who presses it sends them.
+                     * @constant
+                     */
+                    go: "yes";
+                };
+            };
+        };
         responses: {
             303: components["responses"]["SeeOther"];
+            400: components["responses"]["Page"];
             403: components["responses"]["Page"];
             404: components["responses"]["Page"];
             503: components["responses"]["Page"];
@@ -2606,6 +2617,7 @@ export interface operations {
             200: components["responses"]["Page"];
             403: components["responses"]["Page"];
             404: components["responses"]["Page"];
+            503: components["responses"]["Page"];
         };
     };
     concludeSignIn: {
@@ -2687,7 +2699,6 @@ export interface operations {
         requestBody?: never;
         responses: {
             303: components["responses"]["SeeOther"];
-            400: components["responses"]["Page"];
             404: components["responses"]["Page"];
             503: components["responses"]["Page"];
         };
@@ -2709,7 +2720,6 @@ export interface operations {
         };
         responses: {
             303: components["responses"]["SeeOther"];
-            400: components["responses"]["Page"];
             404: components["responses"]["Page"];
             413: components["responses"]["Page"];
             503: components["responses"]["Page"];

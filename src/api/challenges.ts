@@ -1,5 +1,5 @@
 import { Router } from 'express';
-import type { Request, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { cancelChallenge, getChallenge } from '../challenges/cancel.ts';
 import { actorOf, createChallenge, createOnce } from '../challenges/create.ts';
 import type { CreateDeps } from '../challenges/create.ts';
@@ -10,6 +10,7 @@ import { cursorOf, parseCreateChallenge, parseIdempotencyKey, parseListQuery } f
 import { chooseProvider } from '../challenges/choice.ts';
 import { presentChallenge } from '../challenges/present.ts';
 import type { SettleDeps } from '../challenges/settle.ts';
+import { parseSimulation, simulateChallenge } from '../challenges/simulate.ts';
 import { listChallenges } from '../challenges/store.ts';
 import { AppError } from '../kernel/errors.ts';
 import { isUuid } from '../kernel/id.ts';
@@ -26,6 +27,7 @@ export function challengeRoutes(deps: CreateDeps & SettleDeps & EraseDeps): Rout
   const auth = authenticate(deps);
   const mayCreate = [auth, allowed('challenges:create')];
   const mayRead = [auth, allowed('challenges:read')];
+  const maySimulate = [...mayCreate, testOnly, ...jsonBody];
   const mayErase = [auth, allowed('challenges:erase')];
   const router = Router();
 
@@ -76,6 +78,13 @@ export function challengeRoutes(deps: CreateDeps & SettleDeps & EraseDeps): Rout
     res.json(presentChallenge(challenge, deps.now()));
   });
 
+  router.post('/:id/simulate', ...maySimulate, async (req: Request<{ id?: string }>, res: Response) => {
+    const scope = callerOf(req);
+    const by = { scope, actor: actorOf(scope) };
+    const challenge = await simulateChallenge(deps, idOf(req.params), parseSimulation(req.body), by);
+    res.json(presentChallenge(challenge, deps.now()));
+  });
+
   router.post('/:id/erase', ...mayErase, async (req, res) => {
     const caller = callerOf(req);
     const challenge = await eraseChallenge(deps, idOf(req.params), caller, actorOf(caller));
@@ -84,9 +93,19 @@ export function challengeRoutes(deps: CreateDeps & SettleDeps & EraseDeps): Rout
 
   router.all('/', allow('GET', 'POST'));
   router.all('/:id', allow('GET'));
-  for (const path of ['/:id/cancel', '/:id/consume', '/:id/erase']) router.all(path, allow('POST'));
+  for (const path of ['/:id/cancel', '/:id/consume', '/:id/simulate', '/:id/erase'])
+    router.all(path, allow('POST'));
   return router;
 }
+
+const testOnly: RequestHandler = (req, _res, next) => {
+  if (callerOf(req).mode === 'live')
+    throw new AppError(
+      'forbidden',
+      'Only challenges of test mode can be simulated; this key is for live mode',
+    );
+  next();
+};
 
 /** What would keep the person from passing, told to the machine that asks before the person finds out. */
 function preflight(caller: Caller): string[] {

@@ -11,6 +11,7 @@ import { checkReturnUrl, chooseProvider } from './choice.ts';
 import type { CreateChallenge } from './input.ts';
 import { isoTime } from './present.ts';
 import type { Batches } from './batches.ts';
+import { actingOf } from './test-targets.ts';
 import { claimIdempotencyKey, findIdempotentAnswer, insertChallenges } from './store.ts';
 
 export type CreateDeps = {
@@ -125,6 +126,7 @@ function prepare(
     provider_attempts: caller.provider_attempts,
     verification_token_hash: sha256(token),
     verification_code,
+    ...actingOf(input.target_user_email, caller.mode, created_at),
     traceparent,
     created_at,
     expires_at,

@@ -12,6 +12,7 @@ import { integrationSet } from './cli/integration-set.ts';
 import { integrationCreate, integrationList } from './cli/integration.ts';
 import { keyRevoke, keyRotate } from './cli/key.ts';
 import { migrateCommand } from './cli/migrate.ts';
+import { proofKeyCommands } from './cli/proof-key.ts';
 import { providerCommands } from './cli/provider.ts';
 import { providerList } from './cli/provider-list.ts';
 import { serveCommand, settingsHelp } from './cli/serve.ts';
@@ -40,6 +41,7 @@ const commands: Command[] = [
   ...challengeCommands,
   ...webhookCommands,
   ...domainCommands,
+  ...proofKeyCommands,
   ...simulateCommands,
   eraseCommand,
   ...deliveryCommands,

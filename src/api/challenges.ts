@@ -9,6 +9,7 @@ import type { EraseDeps } from '../challenges/erase.ts';
 import { cursorOf, parseCreateChallenge, parseIdempotencyKey, parseListQuery } from '../challenges/input.ts';
 import { chooseProvider } from '../challenges/choice.ts';
 import { presentChallenge } from '../challenges/present.ts';
+import { proveChallenge } from '../challenges/proof.ts';
 import type { SettleDeps } from '../challenges/settle.ts';
 import { parseSimulation, simulateChallenge } from '../challenges/simulate.ts';
 import { listChallenges } from '../challenges/store.ts';
@@ -66,6 +67,10 @@ export function challengeRoutes(deps: CreateDeps & SettleDeps & EraseDeps): Rout
     res.json(presentChallenge(challenge, deps.now()));
   });
 
+  router.get('/:id/proof', ...mayRead, async (req, res) => {
+    res.json(await proveChallenge(deps, idOf(req.params), callerOf(req)));
+  });
+
   router.post('/:id/cancel', ...mayCreate, async (req, res) => {
     const caller = callerOf(req);
     const challenge = await cancelChallenge(deps, idOf(req.params), caller, actorOf(caller));
@@ -92,7 +97,7 @@ export function challengeRoutes(deps: CreateDeps & SettleDeps & EraseDeps): Rout
   });
 
   router.all('/', allow('GET', 'POST'));
-  router.all('/:id', allow('GET'));
+  for (const path of ['/:id', '/:id/proof']) router.all(path, allow('GET'));
   for (const path of ['/:id/cancel', '/:id/consume', '/:id/simulate', '/:id/erase'])
     router.all(path, allow('POST'));
   return router;

@@ -2,12 +2,14 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from './cli/command.ts';
 import type { Answer, Command, Values } from './cli/command.ts';
+import { aliasCommands } from './cli/alias.ts';
 import { challengeCommands } from './cli/challenge.ts';
 import { deliveryCommands } from './cli/delivery.ts';
 import { doctor } from './cli/doctor.ts';
 import { domainCommands } from './cli/domain.ts';
 import { eraseCommand } from './cli/erase.ts';
 import { endpointCommands } from './cli/endpoint.ts';
+import { idpCommands } from './cli/idp.ts';
 import { integrationSet } from './cli/integration-set.ts';
 import { integrationCreate, integrationList } from './cli/integration.ts';
 import { keyRevoke, keyRotate } from './cli/key.ts';
@@ -38,6 +40,8 @@ const commands: Command[] = [
   ...tenantCommands,
   ...providerCommands,
   providerList,
+  ...idpCommands,
+  ...aliasCommands,
   ...challengeCommands,
   ...webhookCommands,
   ...domainCommands,

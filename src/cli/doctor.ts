@@ -8,10 +8,12 @@ import { acceptedSettings, openAccount } from '../providers/account.ts';
 import { summarizeInbox } from '../providers/inbox-store.ts';
 import { listAccounts } from '../providers/store.ts';
 import { checkRedis } from '../queue.ts';
+import { openIdp } from '../signin/idp.ts';
+import type { Finding as Check } from '../signin/method.ts';
+import { listIdps } from '../signin/store.ts';
 import { checkCallbackSecrets } from '../tenants/seals.ts';
 import type { Command } from './command.ts';
-
-type Check = { name: string; state: 'ok' | 'warn' | 'fail'; detail: string };
+import { checkIdps } from './doctor-idps.ts';
 
 const MIN_POSTGRES = 150_000;
 const MAX_CLOCK_SKEW_MS = 2_000;
@@ -21,7 +23,7 @@ const HOUR_MS = 3_600_000;
 
 export const doctor: Command = {
   name: 'doctor',
-  summary: 'Check settings, database, queue, keys and clock; says what to do about what is wrong',
+  summary: 'Check settings, database, queue, keys, clock and IdPs; says what to do about what is wrong',
   options: {},
   async run(config) {
     const checks = [
@@ -83,6 +85,7 @@ async function checkDatabase(config: Config): Promise<Check[]> {
       await attempt('encryption', () => checkSeals(open)),
       await attempt('deliveries', () => checkDeliveries(open)),
       await attempt('webhooks', () => checkInbox(open)),
+      await attempt('sign-in', () => checkIdps(open, config)),
     ];
   } catch (error) {
     return [{ name: 'database', state: 'fail', detail: (error as Error).message }];
@@ -113,10 +116,12 @@ async function checkSeals(store: Store): Promise<Check> {
   const secrets = await checkCallbackSecrets(store, new Date(), SECRETS_CHECKED);
   const accounts = await listAccounts(db);
   for (const account of accounts) acceptedSettings(sealer, openAccount(sealer, account), new Date());
+  const idps = await listIdps(db);
+  for (const idp of idps) openIdp(sealer, idp);
   return {
     name: 'encryption',
     state: 'ok',
-    detail: `the key opens ${secrets} callback secret(s) and ${accounts.length} provider account(s)`,
+    detail: `the key opens ${secrets} callback secret(s), ${accounts.length} provider account(s) and ${idps.length} IdP(s)`,
   };
 }
 

@@ -4,12 +4,13 @@ import { UsageError, textOf } from './command.ts';
 import type { Option, Values } from './command.ts';
 
 type Mode = 'test' | 'live';
+type Fields = Pick<Provider, 'fields'>;
 
 /** Keeps a secret out of the list of processes and of the shell's history. */
 const AT_FILE = ' (this, like each value here, also as @FILE: the text of that file)';
 
-/** The options for what a provider's account consists of; the first one tells of files. */
-export function settingsOptions({ fields }: Provider): { [name: string]: Option } {
+/** The options for what an account or IdP consists of; the first one tells of files. */
+export function settingsOptions({ fields }: Fields): { [name: string]: Option } {
   return Object.fromEntries(
     Object.entries(fields).map(([field, about], place) => [
       optionName(field),
@@ -29,7 +30,7 @@ export function optionName(field: string): string {
 }
 
 /** What was entered, else what makes sense without: a value made or entered before, or the field's fallback. */
-export function readSettings({ fields }: Provider, values: Values, known: Settings | undefined): Settings {
+export function readSettings({ fields }: Fields, values: Values, known: Settings | undefined): Settings {
   const entered = Object.entries(fields).map(
     ([field, about]) => [field, about, enteredOf(values, field, about)] as const,
   );
@@ -69,7 +70,8 @@ export function otherOf(mode: Mode): Mode {
   return mode === 'test' ? 'live' : 'test';
 }
 
-function enteredOf(values: Values, field: string, about: Field): string | undefined {
+/** What was entered for a field, if anything; '' takes away what may be empty. */
+export function enteredOf(values: Values, field: string, about: Field): string | undefined {
   const name = optionName(field);
   // Nothing, where that may be entered, takes away what was entered before.
   if (values[name] === '' && about.fallback === '') return '';
@@ -93,7 +95,8 @@ function textOfFile(path: string, name: string): string {
   }
 }
 
-function isSecret(field: string): boolean {
+/** Whether what the field holds is shown nowhere. */
+export function isSecret(field: string): boolean {
   return field === 'api_key' || field.endsWith('secret');
 }
 

@@ -1,13 +1,17 @@
 import { sql } from 'kysely';
-import type { Selectable } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import type { Db } from '../db/database.ts';
-import type { IdentityProviders } from '../generated/database.ts';
+import type { DB, IdentityProviders } from '../generated/database.ts';
 import { newId } from '../kernel/id.ts';
 
 export type Idp = Selectable<IdentityProviders>;
 export type Kind = Idp['kind'];
 /** Which IdP is meant: a tenant has at most one of each kind in each mode. */
 export type Place = { tenant_id: string; mode: 'test' | 'live'; kind: Kind };
+
+const VERIFIED = 'verified';
+/** Outcomes that say nothing about the IdP: the person clicked again, or never came back. */
+const GIVEN_UP = ['superseded', 'timed_out'];
 
 /** Where sealed values belong, so that one copied to another row does not open. */
 export const sealContext = {
@@ -66,4 +70,47 @@ export async function saveIdp(
     )
     .execute();
   return id;
+}
+
+/**
+ * Removes the tenant's IdP and its secrets, with the attempts that ended there: what became of them stays in the audit
+ * trail. Returns how many open challenges use it; if there are any, nothing is removed.
+ */
+export function removeIdp(db: Kysely<DB>, place: Place, now: Date): Promise<number> {
+  return db.transaction().execute(async (tx) => {
+    const { tenant_id, mode, kind } = place;
+    // Held, so that nobody begins an attempt meanwhile.
+    const idp = await tx
+      .selectFrom('identity_providers')
+      .select('id')
+      .where((eb) => eb.and({ tenant_id, mode, kind }))
+      .forUpdate()
+      .executeTakeFirst();
+    const { open } = await tx
+      .selectFrom('challenges')
+      .select((eb) => eb.fn.countAll<string>().as('open'))
+      .where((eb) => eb.and({ tenant_id, mode, provider: kind }))
+      .where('status', 'in', ['initiated', 'in-progress'])
+      .where('expires_at', '>', now)
+      .executeTakeFirstOrThrow();
+    if (!idp || Number(open) > 0) return Number(open);
+    await tx.deleteFrom('sign_in_attempts').where('identity_provider_id', '=', idp.id).execute();
+    await tx.deleteFrom('identity_providers').where('id', '=', idp.id).execute();
+    return 0;
+  });
+}
+
+/** How the newest sign-ins at an IdP ended: the one that verified somebody, and the one that was refused. */
+export async function findNewestOutcomes(db: Db, idpId: string) {
+  const ended = db
+    .selectFrom('sign_in_attempts')
+    .select(['outcome', 'ended_at'])
+    .where('identity_provider_id', '=', idpId)
+    .where('status', '=', 'ended')
+    .orderBy('ended_at', 'desc')
+    .limit(1);
+  return {
+    verified: await ended.where('outcome', '=', VERIFIED).executeTakeFirst(),
+    refused: await ended.where('outcome', 'not in', [VERIFIED, ...GIVEN_UP]).executeTakeFirst(),
+  };
 }

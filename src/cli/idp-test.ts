@@ -1,0 +1,42 @@
+import { createReach } from '../reach.ts';
+import { openIdp } from '../signin/idp.ts';
+import { methods } from '../signin/index.ts';
+import type { Finding } from '../signin/method.ts';
+import type { Kind } from '../signin/store.ts';
+import { MODE_OPTION, modeOf, withTenant } from './command.ts';
+import type { Command } from './command.ts';
+import { getIdp } from './idp-settings.ts';
+
+/** Spaces between columns. */
+const GAP = 2;
+
+/** `idp test …`: what can be tried without a person. */
+export function idpTest(kind: Kind): Command {
+  return {
+    name: `idp test ${kind}`,
+    summary: 'Try out an IdP as far as that goes without a person; says what to do about what is wrong',
+    options: { mode: MODE_OPTION },
+    run: (config, values) =>
+      withTenant(config, async ({ db, sealer, bundled }, tenant_id) => {
+        const mode = modeOf(values);
+        const idp = await getIdp(db, { tenant_id, kind, mode });
+        const { outbound, reachOf } = createReach(config, bundled);
+        try {
+          const http = { outbound, reach: reachOf(mode) };
+          const findings = await methods[kind].test(config.publicUrl, openIdp(sealer, idp), http);
+          const failed = findings.some(({ state }) => state === 'fail');
+          const { name } = idp;
+          return { json: { kind, mode, name, ok: !failed, findings }, text: textOf(findings), failed };
+        } finally {
+          await outbound.close();
+        }
+      }),
+  };
+}
+
+function textOf(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ name }) => name.length)) + GAP;
+  return findings
+    .map(({ state, name, detail }) => `${state.padEnd(5)}${name.padEnd(width)}${detail}`)
+    .join('\n');
+}

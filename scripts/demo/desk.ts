@@ -1,6 +1,12 @@
 import { check } from './steps.ts';
 
-type Challenge = { challenge_id: string; verification_url: string; status: string; expires_at: string };
+type Challenge = {
+  challenge_id: string;
+  verification_url: string;
+  status: string;
+  expires_at: string;
+  verification_code: string;
+};
 
 /** The help desk at the API: a caller with a key. */
 export function createDesk({ url, apiKey }: { url: string; apiKey: string }) {

@@ -41,24 +41,44 @@ export async function providerStory(
     const wish = { target_user_email: 'ada@example.com', context: 'Password reset, ticket 4711' };
     const created = await desk.create({ ...wish, provider: name, callback_url: sink.url });
     tell(`POST /api/v1/challenges: ${created.challenge_id} is ${created.status} until ${created.expires_at}`);
+    tell(`both sides see the two digits ${created.verification_code}`);
     return created;
   });
-  const { challenge_id: id, verification_url: link } = challenge;
+  const { challenge_id: id, verification_url: link, verification_code: code } = challenge;
 
   await step('The person opens the link', async (tell) => {
-    const heading = headingOf(await visitor.open(link));
+    const page = await visitor.open(link);
+    check(page.includes(`>${code}<`), 'the page does not show the two digits');
+    const heading = headingOf(page);
     tell(`"${heading}". Looking changes nothing: it is still ${await desk.expectStatus(id, 'initiated')}`);
   });
 
-  const hosted = await step(`The person presses Continue and is led to ${label}`, async (tell) => {
-    const [page, token] = [link.split('?')[0] ?? '', new URL(link).searchParams.get('token') ?? ''];
-    const onward = await visitor.open(await visitor.submit(page, { token }));
-    const arrived = await visitor.follow(linkOf(onward));
-    check(headingOf(arrived.html) === `${label} stand-in`, 'this is not the stand-in’s page');
-    const session = await simulator.sessionOf(id);
-    tell(`session ${session.id} is open at ${label}; it is ${await desk.expectStatus(id, 'in-progress')}`);
-    return arrived.url;
-  });
+  const answerPage = await step(
+    'The person presses Continue; the page tells about the device',
+    async (tell) => {
+      const [page, token] = [link.split('?')[0] ?? '', new URL(link).searchParams.get('token') ?? ''];
+      const next = await visitor.submit(page, { token, ...CLICK });
+      await visitor.send(next.replace(/answer$/, 'device'), DEVICE);
+      tell(
+        `screen ${DEVICE.screen}, ${DEVICE.timezone}; it is ${await desk.expectStatus(id, 'in-progress')}`,
+      );
+      return next;
+    },
+  );
+
+  const hosted = await step(
+    `The person adds a word for the help desk and is led to ${label}`,
+    async (tell) => {
+      const onward = await visitor.open(
+        await visitor.submit(answerPage, { response: 'New laptop', ...CLICK }),
+      );
+      const arrived = await visitor.follow(linkOf(onward));
+      check(headingOf(arrived.html) === `${label} stand-in`, 'this is not the stand-in’s page');
+      const session = await simulator.sessionOf(id);
+      tell(`session ${session.id} is open at ${label}`);
+      return arrived.url;
+    },
+  );
 
   await step(`${label} approves the person`, async (tell) => {
     const ways = Object.entries(simulator.outcomes);
@@ -83,6 +103,7 @@ export async function providerStory(
     const header = String(headers['x-webhook-signature']);
     const { secret } = server;
     check(json.status === 'verified', `the callback says ${String(json.status)}`);
+    check(json.target_response === 'New laptop', 'the callback does not say what the person added');
     check(verifyWithNode(body, header, secret), 'X-Webhook-Signature does not hold');
     check(verifyStandard(body, headers, secret), 'webhook-signature (Standard Webhooks) does not hold');
     const forged = Buffer.from(body.toString().replace('ada@', 'eve@'));
@@ -99,6 +120,10 @@ export async function providerStory(
     tell(`"${heading}"`);
   });
 }
+
+/** What the button of a form sends when a person presses it. */
+const CLICK = { go: 'yes' };
+const DEVICE = { screen: '1920x1080', timezone: 'Europe/Berlin', language: 'en-GB' };
 
 /** The options of the command as an operator would enter them; what is long goes into a file. */
 function enter(name: string, { settings }: Simulator, dir: string): { [option: string]: string } {

@@ -1,0 +1,291 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { X509Certificate } from 'node:crypto';
+import { inflateRawSync } from 'node:zlib';
+import { AppError } from '../../src/kernel/errors.ts';
+import type { Http } from '../../src/providers/provider.ts';
+import { serviceMetadata } from '../../src/signin/saml-metadata.ts';
+import { attributeOf, childNamed, parseXml, textOf } from '../../src/signin/saml-xml.ts';
+import { saml } from '../../src/signin/saml.ts';
+import { closeAll } from '../support/outbound.ts';
+import {
+  assertionOf,
+  IDP,
+  metadataOf,
+  PASSWORD,
+  PUBLIC_URL,
+  responseOf,
+  sign,
+  signedResponse,
+} from '../support/saml-answer.ts';
+import type { Wish } from '../support/saml-answer.ts';
+import { createSigner } from '../support/saml-keys.ts';
+import { broughtBack, createHttp, idpWith, refusalOf } from '../support/saml.ts';
+
+const signer = createSigner();
+const next = createSigner('next.example.com');
+let http: Http;
+beforeAll(() => {
+  http = createHttp();
+});
+afterAll(closeAll);
+
+function finish(wish: Wish, settings: { [field: string]: string } = {}) {
+  const idp = idpWith({ metadata_xml: metadataOf([signer]), ...settings });
+  return saml.finish(broughtBack(signedResponse(signer, wish)), idp, http);
+}
+
+describe('what the IdP is asked', () => {
+  async function begin(settings: { [field: string]: string } = {}, metadata = metadataOf([signer])) {
+    const run = { state: 'the-state', loginHint: 'ada@example.com', publicUrl: PUBLIC_URL };
+    const { url, kept } = await saml.begin(run, idpWith({ metadata_xml: metadata, ...settings }), http);
+    const { searchParams } = new URL(url);
+    const zipped = Buffer.from(searchParams.get('SAMLRequest') ?? '', 'base64');
+    return { url, kept, searchParams, request: parseXml(inflateRawSync(zipped).toString()) };
+  }
+
+  test('is to let the person sign in anew and to answer here', async () => {
+    const { url, kept, searchParams, request } = await begin();
+    expect(url.startsWith(`${IDP}/sso?`)).toBe(true);
+    expect(searchParams.get('RelayState')).toBe('the-state');
+    expect(searchParams.get('login_hint')).toBe('ada@example.com');
+    expect(attributeOf(request, 'ID')).toBe(kept.request_id);
+    expect(attributeOf(request, 'ForceAuthn')).toBe('true');
+    expect(attributeOf(request, 'Destination')).toBe(`${IDP}/sso`);
+    expect(attributeOf(request, 'AssertionConsumerServiceURL')).toBe(`${PUBLIC_URL}/saml/acs`);
+    expect(textOf(childNamed(request, 'assertion', 'Issuer') as Element)).toBe(`${PUBLIC_URL}/saml/metadata`);
+    const policy = childNamed(request, 'protocol', 'NameIDPolicy') as Element;
+    expect(attributeOf(policy, 'Format')).toBeUndefined();
+    expect(childNamed(request, 'protocol', 'RequestedAuthnContext')).toBeUndefined();
+  });
+
+  test('has an id that nobody can guess, and another one each time', async () => {
+    const ids = [(await begin()).kept.request_id, (await begin()).kept.request_id];
+    expect(ids[0]).toMatch(/^_[0-9a-f]{40}$/);
+    expect(ids[0]).not.toBe(ids[1]);
+  });
+
+  test('names the ways of signing in that count', async () => {
+    const { request } = await begin({ required_acr: `${PASSWORD}  urn:mfa` });
+    const wanted = childNamed(request, 'protocol', 'RequestedAuthnContext') as Element;
+    expect(attributeOf(wanted, 'Comparison')).toBe('exact');
+    expect(Array.from(wanted.childNodes).map(({ textContent }) => textContent)).toEqual([
+      PASSWORD,
+      'urn:mfa',
+    ]);
+  });
+
+  test('keeps what stands in the IdP’s address already', async () => {
+    const { searchParams } = await begin(
+      {},
+      metadataOf([signer], { signInUrl: `${IDP}/sso?idpid=C0&amp;x=1` }),
+    );
+    expect(searchParams.get('idpid')).toBe('C0');
+    expect(searchParams.get('SAMLRequest')).not.toBeNull();
+  });
+
+  test.each(['http://idp.example.com/sso', 'javascript:alert(1)'])(
+    'is not asked at %s where only https counts',
+    async (signInUrl) => {
+      const run = { state: 'the-state', loginHint: null, publicUrl: PUBLIC_URL };
+      const idp = idpWith({ metadata_xml: metadataOf([signer], { signInUrl }) });
+      const narrow = { ...http, reach: { http: false, loopback: false } };
+      await expect(saml.begin(run, idp, narrow)).rejects.toMatchObject({ reason: 'idp_unavailable' });
+    },
+  );
+});
+
+describe('who signed in', () => {
+  test('is told in full', async () => {
+    const authnInstant = new Date(Date.now() - 2_000).toISOString();
+    const signIn = await finish({ authnInstant: () => authnInstant });
+    expect(signIn).toEqual({
+      ...{ issuer: IDP, id: 'ada@example.com', email: 'ada@example.com', claim: [], amr: [] },
+      ...{ acr: PASSWORD, auth_time: Date.parse(authnInstant) / 1_000 },
+      once: { key: expect.stringMatching(/^[0-9a-f]{64}$/), until: expect.any(Date) },
+    });
+  });
+
+  test('is told once: the key stands for the assertion, and is kept as long as that could be brought again', async () => {
+    const end = Date.now() + 300_000;
+    const wish = { confirmedUntil: () => new Date(end).toISOString() };
+    const [first, again, other] = [
+      await finish(wish),
+      await finish(wish),
+      await finish({ ...wish, assertionId: '_another' }),
+    ];
+    expect(again.once).toEqual(first.once);
+    expect(other.once?.key).not.toBe(first.once?.key);
+    expect(first.once?.until.getTime()).toBe(end + 60_000);
+  });
+
+  test.each([
+    'urn:oid:0.9.2342.19200300.100.1.3',
+    'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress',
+    'email',
+    'mail',
+  ])('has an e-mail address in %s if NameID is none', async (name) => {
+    const wish = { nameId: 'G-4711', attributes: { [name]: ['ada@example.com'] } };
+    expect(await finish(wish)).toMatchObject({ id: 'G-4711', email: 'ada@example.com' });
+  });
+
+  test('has the e-mail address of the attribute that the operator chose, and no other', async () => {
+    const attributes = { work: ['not one', 'ada@work.example'], mail: ['ada@home.example'] };
+    expect(await finish({ attributes }, { email_attribute: 'work' })).toMatchObject({
+      email: 'ada@work.example',
+    });
+    expect(await finish({ attributes }, { email_attribute: 'absent' })).toMatchObject({ email: null });
+  });
+
+  test('has no e-mail address if there is none', async () => {
+    expect(await finish({ nameId: 'G-4711' })).toMatchObject({ id: 'G-4711', email: null });
+  });
+
+  test('is known by all values of the attribute that the operator chose', async () => {
+    const attributes = { employee: ['4711', ' 4712 '], other: ['1'] };
+    expect(await finish({ attributes }, { subject_attribute: 'employee' })).toMatchObject({
+      claim: ['4711', '4712'],
+    });
+    expect(await finish({ attributes })).toMatchObject({ claim: [] });
+  });
+
+  test('did so by the methods that Microsoft’s attribute tells', async () => {
+    const methods = ['http://schemas.microsoft.com/claims/multipleauthn', 'urn:x'];
+    const attributes = { 'http://schemas.microsoft.com/claims/authnmethodsreferences': methods };
+    expect(await finish({ attributes })).toMatchObject({ amr: methods });
+  });
+
+  test('counts if the way is one of those required, and not otherwise', async () => {
+    const required_acr = `urn:other ${PASSWORD}`;
+    expect(await finish({}, { required_acr })).toMatchObject({ acr: PASSWORD });
+    expect((await refusalOf(finish({ acr: 'urn:weak' }, { required_acr }))).reason).toBe('insufficient_acr');
+    expect((await refusalOf(finish({ acr: undefined }, { required_acr }))).reason).toBe('insufficient_acr');
+    expect(await finish({ acr: undefined })).toMatchObject({ acr: null });
+  });
+
+  test('counts whichever of the IdP’s certificates signed', async () => {
+    const idp = idpWith({ metadata_xml: metadataOf([signer, next], { use: '' }) });
+    for (const pair of [signer, next])
+      expect(await saml.finish(broughtBack(signedResponse(pair)), idp, http)).toMatchObject({ issuer: IDP });
+  });
+
+  test('counts if response and assertion are both signed', async () => {
+    const signed = sign(responseOf({}, sign(assertionOf(), signer)), signer, { of: 'Response' });
+    const idp = idpWith({ metadata_xml: metadataOf([signer]) });
+    expect(await saml.finish(broughtBack(signed), idp, http)).toMatchObject({ email: 'ada@example.com' });
+  });
+
+  test('counts if the response leaves out what the assertion says', async () => {
+    expect(await finish({ responseIssuer: undefined, destination: undefined })).toMatchObject({
+      issuer: IDP,
+    });
+  });
+});
+
+describe('settings', () => {
+  const settings = { metadata_xml: metadataOf([signer]), metadata_url: '', max_attempts: '3' };
+  const check = (more: { [field: string]: string }) => () => saml.checkSettings?.({ ...settings, ...more });
+
+  test('hold the metadata or its address', () => {
+    expect(check({})).not.toThrow();
+    expect(check({ metadata_xml: '', metadata_url: 'https://idp.example.com/metadata' })).not.toThrow();
+    expect(check({ metadata_xml: '' })).toThrow(AppError);
+    expect(check({ metadata_url: 'https://idp.example.com/metadata' })).toThrow('either');
+  });
+
+  test.each(['0', '11', '1.5', '', 'three', '-1'])(
+    'do not hold %j as a number of attempts',
+    (max_attempts) => {
+      expect(check({ max_attempts })).toThrow('max_attempts must be a whole number from 1 to 10');
+    },
+  );
+
+  const metadata = settings.metadata_xml;
+  test.each([
+    ['<html>', 'not well-formed'],
+    [metadata.replace('<EntityDescriptor', '<!DOCTYPE x []><EntityDescriptor'), 'document type'],
+    [serviceMetadata(PUBLIC_URL), 'no SAML 2.0 IdP'],
+    [metadata.replace('SAML:2.0:protocol', 'SAML:1.1:protocol'), 'no SAML 2.0 IdP'],
+    [metadata.replace(`entityID="${IDP}"`, ''), 'no entityID'],
+    [metadataOf([signer], { binding: 'HTTP-POST' }), 'HTTP-Redirect'],
+    [metadata.replace(/<SingleSignOnService.*>/, ''), 'no SingleSignOnService'],
+    [metadataOf([]), 'no certificate'],
+    [metadataOf([signer], { use: 'encryption' }), 'no certificate'],
+    [metadataOf([createSigner('ec', { key: 'ec' })]), 'RSA'],
+    [metadata.replace(/<ds:X509Certificate>/, '<ds:X509Certificate>AA'), 'no certificate'],
+    [metadata.replace(/<IDPSSODescriptor[^]*<\/IDPSSODescriptor>/, '$&$&'), '2 IdPs'],
+  ])('do not hold metadata that nobody could sign in with (%#)', (metadata_xml, message) => {
+    expect(check({ metadata_xml })).toThrow(message);
+  });
+
+  test('hold the metadata of one IdP in a collection, with what editors put before it', () => {
+    const one = metadata.replace('<?xml version="1.0"?>', '');
+    const entities = `<EntitiesDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata">${one}</EntitiesDescriptor>`;
+    expect(check({ metadata_xml: entities })).not.toThrow();
+    expect(check({ metadata_xml: `\uFEFF${metadata}` })).not.toThrow();
+  });
+});
+
+test('this server describes itself as a service provider', () => {
+  const root = parseXml(serviceMetadata(PUBLIC_URL));
+  expect(attributeOf(root, 'entityID')).toBe(`${PUBLIC_URL}/saml/metadata`);
+  const role = childNamed(root, 'metadata', 'SPSSODescriptor') as Element;
+  expect(attributeOf(role, 'AuthnRequestsSigned')).toBe('false');
+  expect(attributeOf(role, 'WantAssertionsSigned')).toBe('true');
+  expect(textOf(childNamed(role, 'metadata', 'NameIDFormat') as Element)).toMatch(/:emailAddress$/);
+  const acs = childNamed(role, 'metadata', 'AssertionConsumerService') as Element;
+  expect(attributeOf(acs, 'Binding')).toMatch(/:HTTP-POST$/);
+  expect(attributeOf(acs, 'Location')).toBe(`${PUBLIC_URL}/saml/acs`);
+  expect(serviceMetadata(PUBLIC_URL)).toBe(serviceMetadata(PUBLIC_URL));
+});
+
+test('the operator is told what to enter at the IdP', () => {
+  const lines = saml.setUp(PUBLIC_URL, {}).join('\n');
+  for (const text of ['/saml/metadata', '/saml/acs', 'e-mail', 'sign the assertion', 'RSA-SHA256'])
+    expect(lines).toContain(text);
+});
+
+describe('a test of the configuration', () => {
+  const findingsOf = async (metadata_xml: string, reach = http.reach) => {
+    const findings = await saml.test(PUBLIC_URL, idpWith({ metadata_xml }), { ...http, reach });
+    return findings.map(({ state, name, detail }) => `${state} ${name}: ${detail}`);
+  };
+
+  test('finds nothing wrong with what is right, and says what to enter', async () => {
+    const findings = await findingsOf(metadataOf([signer]));
+    const until = new Date(new X509Certificate(signer.cert).validTo).toISOString().slice(0, 10);
+    expect(findings).toEqual([
+      'ok metadata: read from the metadata that was entered',
+      `ok entity ID: ${IDP}`,
+      `ok sign-in address: ${IDP}/sso`,
+      `ok certificate: CN=idp.example.com, until ${until}`,
+      'ok requests: need not be signed',
+      expect.stringContaining(`entity ID ${PUBLIC_URL}/saml/metadata, ACS URL ${PUBLIC_URL}/saml/acs`),
+    ]);
+  });
+
+  test('tells of certificates that end', async () => {
+    const soon = createSigner('soon', { days: 10 });
+    const over = createSigner('over', { days: -10 });
+    expect((await findingsOf(metadataOf([soon]))).join('\n')).toMatch(
+      /warn certificate: CN=soon, .*: 9 days; replace/,
+    );
+    expect((await findingsOf(metadataOf([over]))).join('\n')).toMatch(
+      /fail certificate: CN=over, .*: expired/,
+    );
+    expect((await findingsOf(metadataOf([over, signer]))).join('\n')).toMatch(
+      /warn certificate: CN=over.*\nok cert/,
+    );
+  });
+
+  test('tells of what would keep everybody out', async () => {
+    const demanding = metadataOf([signer], { more: 'WantAuthnRequestsSigned="true"' });
+    expect((await findingsOf(demanding)).join('\n')).toMatch(
+      /fail requests: .*demands signed requests.*turn that off/,
+    );
+    const clear = metadataOf([signer], { signInUrl: 'http://idp.example.com/sso' });
+    expect((await findingsOf(clear, { http: false, loopback: false })).join('\n')).toMatch(
+      /fail sign-in address: http:/,
+    );
+    expect((await findingsOf('<x/>')).join('\n')).toMatch(/^fail metadata: .*no SAML 2.0 IdP/);
+  });
+});

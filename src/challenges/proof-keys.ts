@@ -125,7 +125,7 @@ async function addKey(tx: Db, sealer: Sealer, created_at: Date, signs_from: Date
 }
 
 /** Where a private half belongs, so that one copied to another row does not open. */
-function sealContext(kid: string): string {
+export function sealContext(kid: string): string {
   return `proof_keys:${kid}`;
 }
 

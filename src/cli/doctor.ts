@@ -1,3 +1,5 @@
+import { sealContext as proofKeyContext } from '../challenges/proof-keys.ts';
+import { listProofKeys } from '../challenges/proof-keys-store.ts';
 import type { Config } from '../config.ts';
 import { readClock, readVersion } from '../db/health.ts';
 import { pendingMigrations } from '../db/migrate.ts';
@@ -118,11 +120,17 @@ async function checkSeals(store: Store): Promise<Check> {
   for (const account of accounts) acceptedSettings(sealer, openAccount(sealer, account), new Date());
   const idps = await listIdps(db);
   for (const idp of idps) openIdp(sealer, idp);
-  return {
-    name: 'encryption',
-    state: 'ok',
-    detail: `the key opens ${secrets} callback secret(s), ${accounts.length} provider account(s) and ${idps.length} IdP(s)`,
-  };
+  const keys = await listProofKeys(db);
+  for (const { kid, private_sealed } of keys) {
+    if (private_sealed !== null) sealer.unseal(private_sealed, proofKeyContext(kid));
+  }
+  const opened = [
+    `${secrets} callback secret(s)`,
+    `${accounts.length} provider account(s)`,
+    `${idps.length} IdP(s)`,
+    `${keys.length} proof key(s)`,
+  ];
+  return { name: 'encryption', state: 'ok', detail: `the key opens ${opened.join(', ')}` };
 }
 
 async function checkInbox({ db }: Store): Promise<Check> {

@@ -7,6 +7,7 @@ import { MODE_OPTION, UsageError, modeOf, textOf, withTenant } from './command.t
 import type { Command } from './command.ts';
 import { defaultProvider } from './provider-text.ts';
 import { untilServersNoticed } from './rotation.ts';
+import { brandCommands } from './tenant-brand.ts';
 
 const MAX_ATTEMPTS = 10;
 
@@ -92,7 +93,7 @@ const setAttempts: Command = {
 };
 
 /** What a tenant decides for all its new challenges. */
-export const tenantCommands: Command[] = [setExpiry, setProvider, setAttempts];
+export const tenantCommands: Command[] = [setExpiry, setProvider, setAttempts, ...brandCommands];
 
 function minutesOf(text: string): number | null {
   if (text === 'default') return null;

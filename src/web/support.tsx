@@ -20,7 +20,9 @@ export function SupportContacts({ texts, brand }: { texts: Texts; brand: Brand |
 
 function linksOf({ email, phone, slack, url }: Support, { support }: Texts) {
   return [
-    email === undefined ? undefined : { href: `mailto:${encodeURI(email)}`, text: support.email(email) },
+    email === undefined
+      ? undefined
+      : { href: `mailto:${encodeURIComponent(email).replace('%40', '@')}`, text: support.email(email) },
     phone === undefined ? undefined : { href: `tel:${diallable(phone)}`, text: support.phone(phone) },
     slack === undefined ? undefined : channel(slack, support),
     url === undefined || !isWeb(url) ? undefined : { href: url, text: support.portal },
@@ -36,6 +38,7 @@ function isWeb(text: string): boolean {
   return /^https?:$/.test(parseUrl(text)?.protocol ?? '');
 }
 
+/** Without the zero that is dialled only inside the country, as in +49 (0) 30. */
 function diallable(phone: string): string {
-  return phone.replaceAll(/[^+\d]/g, '');
+  return phone.replace(/^(\+.*)\(0\)/, '$1').replaceAll(/[^+\d]/g, '');
 }

@@ -2,14 +2,19 @@ import type { Challenge } from '../challenges/challenge.ts';
 import { isoTime, presentChallenge } from '../challenges/present.ts';
 import type { TrailEntry } from '../challenges/trail-store.ts';
 import type { Run } from '../providers/runs-store.ts';
+import type { SignInTrace } from '../signin/trail-store.ts';
 
 /** All that an operator is told of a challenge. */
 export type ChallengeDetail = ReturnType<typeof presentAll>;
 
-/** What a read of the challenge says, and what only operators see: its runs and its audit trail, oldest first. */
+/** What a read of the challenge says, and what only operators see: its runs, its sign-ins and its audit trail, oldest first. */
 export function presentAll(
   challenge: Challenge,
-  { runs, trail }: { runs: readonly Run[]; trail: readonly TrailEntry[] },
+  {
+    runs,
+    signIns,
+    trail,
+  }: { runs: readonly Run[]; signIns: readonly SignInTrace[]; trail: readonly TrailEntry[] },
   now: Date,
 ) {
   return {
@@ -18,6 +23,7 @@ export function presentAll(
     started_at: isoTime(challenge.started_at),
     provider_attempts: challenge.provider_attempts,
     runs: runs.map(presentRun),
+    sign_ins: signIns.map(presentSignIn),
     audit_trail: trail.map(({ at, actor, action, detail }) => ({
       ...{ at: isoTime(at), actor, action },
       detail: withTime(detail),
@@ -36,6 +42,16 @@ function presentRun(run: Run, before: number) {
     began_at: isoTime(run.created_at),
     decided_at: run.last_decided_at === null ? null : timeOfOrder(run.last_decided_at),
     next_check_at: isoTime(run.next_check_at),
+  };
+}
+
+function presentSignIn(attempt: SignInTrace, before: number) {
+  const { kind, name, status: state, outcome, browser, address } = attempt;
+  return {
+    ...{ number: before + 1, kind, name, state, outcome, browser, address },
+    began_at: isoTime(attempt.clicked_at),
+    answered_at: isoTime(attempt.answered_at),
+    ended_at: isoTime(attempt.ended_at),
   };
 }
 

@@ -2,15 +2,17 @@ import type { ChallengeDetail } from './challenge-detail.ts';
 import { printable } from './desk.ts';
 
 type Run = ChallengeDetail['runs'][number];
+type SignIn = ChallengeDetail['sign_ins'][number];
 type Cells = readonly string[];
 
 /** A challenge as an operator reads it: how it stands, then its runs, findings, steps and audit trail. */
 export function challengeShown(detail: ChallengeDetail): string {
-  const { challenge_id: id, runs, provider_signals, progress, audit_trail } = detail;
-  const none = 'None: the person has not been sent to a provider.';
+  const { challenge_id: id, runs, sign_ins, provider_signals, progress, audit_trail } = detail;
+  const none = sign_ins.length > 0 ? undefined : 'None: the person has not been sent to a provider.';
   return [
     ...headOf(detail),
     ...section(`Runs (at most ${detail.provider_attempts})`, runs.map(runCells), none),
+    ...section('Sign-ins', sign_ins.map(signInCells)),
     ...section('Findings of the provider', (provider_signals as Finding[]).map(findingCells)),
     ...section(
       'Progress at the provider',
@@ -36,7 +38,11 @@ function headOf(detail: ChallengeDetail): string[] {
     ['Requester', detail.requester_id],
     ['Integration', detail.integration_id],
     ['Context', detail.context],
+    ['Ticket', detail.ticket],
+    ['Code', detail.verification_code],
+    ['Response', detail.target_response],
     ['Provider', providerOf(detail)],
+    ['Signed in', signedInOf(detail)],
     ['Made', detail.created_at],
     ['Started', detail.started_at],
     ['Deadline', detail.expires_at],
@@ -60,6 +66,13 @@ function providerOf({ provider, provider_status }: ChallengeDetail): string {
   return provider_status === null ? provider : `${provider}, newest word: ${provider_status}`;
 }
 
+function signedInOf({ subject, subject_match, auth_time, acr, amr }: ChallengeDetail): string | null {
+  if (!subject) return null;
+  const how = [acr, ...(amr ?? [])].filter((one) => one !== null).join(', ');
+  const who = `${subject.email ?? subject.id} at ${auth_time}, the target by ${subject_match}`;
+  return how === '' ? who : `${who} (${how})`;
+}
+
 function incidentOf({ incident, disputed }: ChallengeDetail): string | null {
   if (!incident) return null;
   const when = `${incident.reported_at}${disputed ? ', after it was verified' : ''}`;
@@ -76,6 +89,14 @@ function runCells({ number, state, word, began_at, decided_at, next_check_at, ..
     newest,
     `session ${run.session_id ?? 'not known yet'}`,
     next_check_at === null ? '' : `is asked about at ${next_check_at}`,
+  ];
+}
+
+function signInCells({ number, kind, name, state, outcome, began_at, ...attempt }: SignIn): Cells {
+  const ended = attempt.ended_at === null ? '' : ` at ${attempt.ended_at}`;
+  return [
+    ...[String(number), kind, name, `began ${began_at}`, outcome === null ? state : `${outcome}${ended}`],
+    ...[attempt.address === null ? '' : `from ${attempt.address}`, `browser ${attempt.browser}`],
   ];
 }
 

@@ -4,6 +4,7 @@ import type { Db } from '../db/database.ts';
 import { AppError } from '../kernel/errors.ts';
 import { isUuid } from '../kernel/id.ts';
 import { listRuns } from '../providers/runs-store.ts';
+import { listSignIns } from '../signin/trail-store.ts';
 import { presentAll } from './challenge-detail.ts';
 import { challengeShown } from './challenge-text.ts';
 import { UsageError, textOf, withTenant } from './command.ts';
@@ -12,14 +13,18 @@ import { ID_OPTION } from './desk.ts';
 
 const show: Command = {
   name: 'challenge show',
-  summary: 'Show all that is known of one challenge, with its runs at the provider and its audit trail',
+  summary:
+    'Show all that is known of one challenge, with its runs at the provider, its sign-ins and its audit trail',
   options: { id: ID_OPTION },
   run: (config, values) =>
     withTenant(config, async ({ db }, tenantId) => {
       const id = textOf(values, 'id') ?? '';
       if (!isUuid(id)) throw new UsageError('--id must be the challenge_id that the create answered');
       const challenge = await getTenantChallenge(db, tenantId, id);
-      const told = { runs: await listRuns(db, id), trail: await listTrail(db, id) };
+      const told = {
+        ...{ runs: await listRuns(db, id), signIns: await listSignIns(db, id) },
+        trail: await listTrail(db, id),
+      };
       const detail = presentAll(challenge, told, new Date());
       return { json: detail, text: challengeShown(detail) };
     }),

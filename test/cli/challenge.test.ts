@@ -66,12 +66,13 @@ test('tells how it stands, of each run, each finding and step, and all of the tr
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const [head = ''] = stdout.split('\n\n');
   expect(head.split('\n').map((line) => line.split(/ {2,}/)[0]?.split(' ')[0])).toEqual([
-    ...['Challenge', 'Status', 'Target', 'Requester', 'Integration', 'Context', 'Provider'],
+    ...['Challenge', 'Status', 'Target', 'Requester', 'Integration', 'Context', 'Code', 'Provider'],
     ...['Made', 'Started', 'Deadline', 'Ended', 'Valid'],
   ]);
   expect(head).toContain(`Challenge    ${id} (test mode)\nStatus       verified\n`);
   expect(head).toContain('Target       ada@example.com\nRequester    desk-7\n');
-  expect(head).toContain('Context      Ticket 4711\nProvider     veriff, newest word: approved\n');
+  expect(head).toContain('Context      Ticket 4711\nCode         ');
+  expect(head).toContain('Provider     veriff, newest word: approved\n');
   expect(stdout).toContain('\nRuns (at most 2)\n');
   expect(section(stdout, 'Runs')).toEqual([
     matching(`1  veriff  ended  began ${TIME}  declined at 2026-01-15T10:05:00Z  session ${sessions[0]}`),
@@ -84,9 +85,9 @@ test('tells how it stands, of each run, each finding and step, and all of the tr
   const late = 'report: declined, status: verified, decided_at: 2099-01-01T00:00:00Z, reason_code: 102';
   expect(section(stdout, 'Audit trail')).toEqual([
     matching(`${TIME}  api_key:\\S+ +created`),
-    matching(`${TIME}  target +in-progress +ip: 127.0.0.1`),
+    matching(`${TIME}  target +in-progress +ip: 127.0.0.1, browser: ${UUID}`),
     matching(`${TIME}  provider:veriff +attempt_ended +report: declined, .*reason_code: 102`),
-    matching(`${TIME}  target +in-progress +ip: 127.0.0.1`),
+    matching(`${TIME}  target +in-progress +ip: 127.0.0.1, browser: ${UUID}`),
     matching(`${TIME}  provider:veriff +report_for_other_challenge +report: approved, .*`),
     matching(`${TIME}  provider:veriff +verified +report: approved`),
     matching(`${TIME}  provider:veriff +report_after_end +${late}`),
@@ -97,8 +98,9 @@ test('tells how it stands, of each run, each finding and step, and all of the tr
 
 test('with --json says what a read says, and the runs and the trail with it', async () => {
   const { json } = await show('--id', id, '--json');
-  const { runs, audit_trail, provider_attempts, integration_id, started_at, ...read } = json;
+  const { runs, sign_ins, audit_trail, provider_attempts, integration_id, started_at, ...read } = json;
   expect(read).toEqual(await story.server.read(id));
+  expect(sign_ins).toEqual([]);
   expect({ provider_attempts, integration_id, started_at }).toEqual({
     ...{ provider_attempts: 2, integration_id: expect.stringMatching(UUID) },
     started_at: expect.stringMatching(TIME),

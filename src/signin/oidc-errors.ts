@@ -17,7 +17,7 @@ const REASONS: { [word: string]: Reason } = {
   sub: 'no_subject',
   alg: 'bad_signature',
 };
-const TOO_MANY_REQUESTS = 429;
+const [OK, TOO_MANY_REQUESTS, BROKEN] = [200, 429, 500] as const;
 const MAX_SHOWN = 200;
 
 /** Whatever the library threw over the IdP's answer, with its reason; what is no such thing is thrown as it is. */
@@ -59,9 +59,9 @@ function reasonOf(error: unknown): Reason | undefined {
 function reasonOfFailure({ code, cause }: ClientError): Reason | undefined {
   if (cause instanceof OutboundError) return 'idp_unavailable';
   const { status = 0, message = '', name } = (cause ?? {}) as Partial<Response & Error>;
+  const isAnswer = status !== 0 && status !== OK;
+  if (isAnswer) return status >= BROKEN || status === TOO_MANY_REQUESTS ? 'idp_unavailable' : 'idp_error';
   switch (code) {
-    case 'OAUTH_RESPONSE_IS_NOT_CONFORM':
-      return status >= 500 || status === TOO_MANY_REQUESTS ? 'idp_unavailable' : 'idp_error';
     case 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED':
       return 'response_expired';
     case 'OAUTH_KEY_SELECTION_FAILED':

@@ -37,7 +37,7 @@ export async function startOidcIdp({ redirectUri, inIdToken = true, configuratio
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let lies: Lies = {};
 
-  /** The same IdP, its keys changed: what it gave out before stays good. */
+  /** The same IdP with other keys; it forgets who was about to sign in. */
   async function rotateKeys(): Promise<void> {
     const settings = {
       clients: [

@@ -1,6 +1,6 @@
 import type { Http } from '../../src/providers/provider.ts';
 import { SignInRefused } from '../../src/signin/method.ts';
-import type { OpenIdp } from '../../src/signin/method.ts';
+import type { OpenIdp, Reason } from '../../src/signin/method.ts';
 import { oidc } from '../../src/signin/oidc.ts';
 import { CLIENT } from './oidc-idp.ts';
 import { DEVELOPMENT, outboundWith } from './outbound.ts';
@@ -49,4 +49,9 @@ export async function refusalFrom(promise: Promise<unknown>): Promise<SignInRefu
   );
   if (error instanceof SignInRefused) return error;
   throw error;
+}
+
+/** The same, its reason alone. */
+export async function reasonOf(promise: Promise<unknown>): Promise<Reason> {
+  return (await refusalFrom(promise)).reason;
 }

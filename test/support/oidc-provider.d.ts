@@ -11,6 +11,5 @@ declare module 'oidc-provider' {
       result: { login?: object; error?: string },
       options?: object,
     ): Promise<void>;
-    on(event: string, listener: (...values: unknown[]) => void): void;
   }
 }

@@ -84,11 +84,18 @@ describe('in a real browser', () => {
     await tab.close();
   };
 
+  /** Past the start page and the one that asks whether there is anything to add. */
+  const continueTwice = async (shown: Pick<Page, 'getByRole' | 'getByLabel'>) => {
+    await shown.getByRole('button', { name: /Continue/ }).click();
+    await shown.getByLabel('Your words').waitFor();
+    await shown.getByRole('button', { name: /Continue/ }).click();
+  };
+
   test('a person goes to Passbase in a tab of its own, comes back, and is taken where they came from', async () => {
     const created = await create();
     const { page, complaints } = await browser.newPage({});
     await page.goto(created.verification_url);
-    await page.getByRole('button', { name: 'Continue with Passbase' }).click();
+    await continueTwice(page);
     await page.getByRole('link', { name: 'Open Passbase' }).waitFor();
     await page.waitForTimeout(WHILE_MS);
     // Too early, and back again.
@@ -105,7 +112,7 @@ describe('in a real browser', () => {
     const { page, complaints } = await browser.newPage({});
     await page.goto(site.framing(created.verification_url));
     const frame = page.frameLocator('iframe');
-    await frame.getByRole('button', { name: 'Continue with Passbase' }).click();
+    await continueTwice(frame);
     await decideIn(page, () => frame.getByRole('link', { name: 'Open Passbase' }).click());
     await frame.getByRole('button', { name: 'I am done' }).click();
     await frame.getByRole('heading', { name: 'Back at the shop' }).waitFor();

@@ -65,7 +65,7 @@ describe('after the end the person is sent back to where they came from', () => 
     const again = await person.result(created).expect(200);
     expect(again.headers.refresh).toBeUndefined();
     expect(again.text).toContain('Return to shop.example');
-    expect(again.text).toContain('Report: this wasn’t me');
+    expect(again.text).toContain('This wasn’t me: report it');
 
     await person.report(created).expect(303);
     const reported = await person.result(created).expect(200);

@@ -173,6 +173,35 @@ describe('challenges', () => {
     keeps('getChallenge', 200, await get(`${CHALLENGES}/${created.challenge_id}`));
   });
 
+  test('simulate and prove', async () => {
+    const wish = { outcome: 'incident', target_response: 'It was me', comment: 'It was not me' };
+    expect(contract.errorsOf('/components/schemas/SimulateWish', wish)).toBeUndefined();
+    const { challenge_id } = await server.create(MAXIMAL);
+    const path = `${CHALLENGES}/${challenge_id}`;
+    const live = asKey((await server.integration({ mode: 'live' })).apiKey);
+    keeps('getProof', 409, await get(`${path}/proof`));
+    keeps('simulateChallenge', 400, await post(`${path}/simulate`, {}));
+    keeps('simulateChallenge', 401, await post(`${path}/simulate`, wish, {}));
+    keeps('simulateChallenge', 403, await post(`${path}/simulate`, wish, live));
+    keeps('simulateChallenge', 404, await post(`${CHALLENGES}/${NOBODY}/simulate`, wish));
+    const large = { ...wish, comment: 'x'.repeat(70_000) };
+    keeps('simulateChallenge', 413, await post(`${path}/simulate`, large));
+    const text = { ...asKey(), 'Content-Type': 'text/plain' };
+    keeps('simulateChallenge', 415, await post(`${path}/simulate`, 'text', text));
+    keeps('simulateChallenge', 200, await post(`${path}/simulate`, { outcome: 'slow' }));
+    keeps('simulateChallenge', 200, await post(`${path}/simulate`, wish));
+    keeps('simulateChallenge', 409, await post(`${path}/simulate`, wish));
+
+    keeps('getProof', 200, await get(`${path}/proof`));
+    keeps('getProof', 401, await get(`${path}/proof`, {}));
+    keeps('getProof', 404, await get(`${path}/proof`, live));
+    const keys = await get('/.well-known/jwks.json', {});
+    keeps('getProofKeys', 200, keys);
+    expect(keys.headers['cache-control']).toBe('public, max-age=3600');
+    await sql`update challenges set erased_at = now() where id = ${challenge_id}`.execute(server.db);
+    keeps('getProof', 410, await get(`${path}/proof`));
+  });
+
   test('erase', async () => {
     const rights = { scopes: ['challenges:create', 'challenges:read', 'challenges:erase'], own_only: false };
     const key = asKey((await server.integration({ rights })).apiKey);
@@ -215,6 +244,7 @@ test('a key that may not', async () => {
   );
   keeps('listChallenges', 403, await server.request.get(CHALLENGES).set(asKey(creator)));
   keeps('getChallenge', 403, await server.request.get(`${CHALLENGES}/${challenge_id}`).set(asKey(creator)));
+  keeps('getProof', 403, await get(`${CHALLENGES}/${challenge_id}/proof`, asKey(creator)));
 });
 
 describe('deliveries', () => {
@@ -474,6 +504,14 @@ test('when the server or its database fails', async () => {
   keeps('getChallenge', 503, await one.request.get(path).set(asKey(one.apiKey)));
   keeps('cancelChallenge', 503, await one.request.post(`${path}/cancel`).set(asKey(one.apiKey)));
   keeps('consumeChallenge', 503, await one.request.post(`${path}/consume`).set(asKey(one.apiKey)));
+  const wish = { outcome: 'verify' };
+  keeps(
+    'simulateChallenge',
+    503,
+    await one.request.post(`${path}/simulate`).set(asKey(one.apiKey)).send(wish),
+  );
+  keeps('getProof', 503, await one.request.get(`${path}/proof`).set(asKey(one.apiKey)));
+  keeps('getProofKeys', 503, await one.request.get('/.well-known/jwks.json'));
   keeps('eraseChallenge', 503, await one.request.post(`${path}/erase`).set(asKey(one.apiKey)));
   keeps('eraseTarget', 503, await one.request.post(ERASURES).set(asKey(one.apiKey)).send({}));
   const desk = (rest: string) => one.request.get(`/api/v1/${rest}`).set(asKey(one.apiKey));

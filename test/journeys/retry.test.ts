@@ -170,7 +170,9 @@ describe('in a real browser', () => {
       const created = await story.server.create();
       const { page, complaints } = await browser.newPage({ viewport: { width, height: 760 }, colorScheme });
       await page.goto(created.verification_url);
-      await page.getByRole('button', { name: 'Continue with Veriff' }).click();
+      await page.getByRole('button', { name: /Continue/ }).click();
+      await page.getByLabel('Your words').waitFor();
+      await page.getByRole('button', { name: /Continue/ }).click();
       await page.getByRole('button', { name: 'declined failed', exact: true }).click();
       await page.getByText('2 of 3 attempts left').waitFor();
       await picture(page, `retry-${name}-1-again`);

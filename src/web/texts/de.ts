@@ -176,8 +176,8 @@ export const de = {
       text: 'Ihre Organisation muss zuerst einen einrichten. Sagen Sie Ihrem Helpdesk Bescheid; es ist nicht Ihr Fehler.',
     },
     idp_away: {
-      title: 'Der Anmeldedienst antwortet nicht',
-      text: 'Es wurde nichts entschieden, und es wird Ihnen nicht angerechnet. Bitte versuchen Sie es gleich noch einmal.',
+      title: 'Bitte versuchen Sie es gleich noch einmal',
+      text: 'Der Dienst, der prüft, wer Sie sind, antwortet nicht. Es wurde nichts entschieden, und es wird Ihnen nicht angerechnet.',
     },
     too_many: {
       title: 'Zu viele Versuche in kurzer Zeit',

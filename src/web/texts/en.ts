@@ -168,8 +168,8 @@ export const en = {
       text: 'Your organization has to set one up first. Tell your help desk; this is not your mistake.',
     },
     idp_away: {
-      title: 'The sign-in service does not answer',
-      text: 'Nothing was decided, and it is not held against you. Please try again in a moment.',
+      title: 'Please try again in a moment',
+      text: 'The service that checks who you are does not answer. Nothing was decided, and it is not held against you.',
     },
     too_many: {
       title: 'Too many tries in a short time',

@@ -132,12 +132,9 @@ describe('a person who signs in at the company’s SAML IdP', () => {
 
 describe('an answer that is not right verifies nobody and leaves its reason in the trail:', () => {
   const stranger = createSigner();
+  const but = (more: Wish) => (wish: Wish) => signedResponse(idp.signer, { ...wish, ...more });
   const cases: [string, string, (wish: Wish) => string][] = [
-    [
-      'a sign-in an hour ago',
-      'stale_authentication',
-      (wish) => signedResponse(idp.signer, { ...wish, authnInstant: () => inSeconds(-3_600) }),
-    ],
+    ['a sign-in an hour ago', 'stale_authentication', but({ authnInstant: () => inSeconds(-3_600) })],
     ['no signature', 'unsigned_assertion', responseOf],
     ['another key', 'bad_signature', (wish) => signedResponse(stranger, wish)],
     [
@@ -148,37 +145,13 @@ describe('an answer that is not right verifies nobody and leaves its reason in t
         return responseOf(wish, evil + sign(assertionOf({ ...wish, nameId: 'eve@example.com' }), idp.signer));
       },
     ],
-    [
-      'another issuer',
-      'wrong_issuer',
-      (wish) => signedResponse(idp.signer, { ...wish, issuer: 'https://evil.example' }),
-    ],
-    [
-      'another audience',
-      'wrong_audience',
-      (wish) => signedResponse(idp.signer, { ...wish, audience: 'https://evil.example' }),
-    ],
-    [
-      'another recipient',
-      'wrong_recipient',
-      (wish) => signedResponse(idp.signer, { ...wish, recipient: 'https://evil.example' }),
-    ],
-    [
-      'another destination',
-      'wrong_destination',
-      (wish) => signedResponse(idp.signer, { ...wish, destination: 'https://evil.example' }),
-    ],
-    [
-      'another request',
-      'wrong_request',
-      (wish) => signedResponse(idp.signer, { ...wish, request: '_other' }),
-    ],
-    [
-      'one that is over',
-      'response_expired',
-      (wish) => signedResponse(idp.signer, { ...wish, confirmedUntil: () => inSeconds(-90) }),
-    ],
-    ['one about nobody', 'no_subject', (wish) => signedResponse(idp.signer, { ...wish, nameId: undefined })],
+    ['another issuer', 'wrong_issuer', but({ issuer: 'https://evil.example' })],
+    ['another audience', 'wrong_audience', but({ audience: 'https://evil.example' })],
+    ['another recipient', 'wrong_recipient', but({ recipient: 'https://evil.example' })],
+    ['another destination', 'wrong_destination', but({ destination: 'https://evil.example' })],
+    ['another request', 'wrong_request', but({ request: '_other' })],
+    ['one that is over', 'response_expired', but({ confirmedUntil: () => inSeconds(-90) })],
+    ['one about nobody', 'no_subject', but({ nameId: undefined })],
     ['a document type', 'malformed_response', (wish) => `<!DOCTYPE x>${signedResponse(idp.signer, wish)}`],
     [
       'a failure at the IdP',

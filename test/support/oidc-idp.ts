@@ -21,6 +21,8 @@ export type Lies = {
 type Options = {
   /** where the client says it lives */
   redirectUri: string;
+  /** the name people reach it by: another one than this server's makes it another site */
+  host?: string;
   /** claims stand in the ID token, not at the userinfo endpoint alone */
   inIdToken?: boolean;
   /** more of oidc-provider's own configuration, and of the client's metadata */
@@ -29,12 +31,19 @@ type Options = {
 };
 
 /** A real IdP (oidc-provider) on loopback: whoever enters a name is that person, with any password. */
-export async function startOidcIdp({ redirectUri, inIdToken = true, configuration, client }: Options) {
+export async function startOidcIdp({
+  redirectUri,
+  host = '127.0.0.1',
+  inIdToken = true,
+  configuration,
+  client,
+}: Options) {
   const Provider = await quietly(async () => (await import('oidc-provider')).default);
-  let answer: RequestListener = (_, response) => response.writeHead(503).end();
-  const server = createServer((request, response) => answer(request, response));
+  const away: RequestListener = (_, response) => response.writeHead(503).end();
+  let [answer, isAway] = [away, false];
+  const server = createServer((request, response) => (isAway ? away : answer)(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const issuer = `http://${host}:${(server.address() as AddressInfo).port}`;
   let lies: Lies = {};
 
   /** The same IdP with other keys; it forgets who was about to sign in. */
@@ -79,6 +88,10 @@ export async function startOidcIdp({ redirectUri, inIdToken = true, configuratio
     /** What it says from now on. */
     lie(next: Lies) {
       lies = next;
+    },
+    /** Answers nothing but 503 while this is so. */
+    goAway(next: boolean) {
+      isAway = next;
     },
     close: () => closeServer(server),
   };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { FrameLocator } from 'playwright-core';
 import { saveTenantMode } from '../../src/tenants/modes-store.ts';
 import { findFirstTenant } from '../../src/tenants/store.ts';
 import { openBrowser, picture } from '../support/browser.ts';
@@ -46,7 +47,7 @@ describe('over http beside the server, in a real browser', () => {
     const frame = page.frameLocator('iframe');
     await frame.getByText('Order 4711').waitFor();
     await picture(page, `framed-${name}-1-start`);
-    await frame.getByRole('button', { name: /Continue/ }).click();
+    await goOn(frame);
     await frame.getByRole('button', { name: 'Approve' }).click();
     await frame.getByRole('heading', { name: 'Identity verified' }).waitFor();
     await picture(page, `framed-${name}-2-result`);
@@ -115,7 +116,7 @@ describe('over https inside another site, in a real browser', () => {
     const { page, complaints } = await browser.newPage({ ignoreHTTPSErrors: true });
     await page.goto(site.framing(created.verification_url));
     const frame = page.frameLocator('iframe');
-    await frame.getByRole('button', { name: 'Continue with Veriff' }).click();
+    await goOn(frame);
     await frame.getByRole('button', { name: 'approved verified', exact: true }).click();
     await frame.getByRole('heading', { name: 'Identity verified' }).waitFor();
     const [cookie] = await page
@@ -136,10 +137,7 @@ describe('over https inside another site, in a real browser', () => {
     const created = await server.create();
     const { page } = await browser.newPage({ ignoreHTTPSErrors: true });
     await page.goto(site.framing(created.verification_url));
-    await page
-      .frameLocator('iframe')
-      .getByRole('button', { name: /Continue/ })
-      .click();
+    await goOn(page.frameLocator('iframe'));
     await page.frameLocator('iframe').getByText('Taking you to Veriff').waitFor();
     const result = `${new URL(created.verification_url).origin}/challenge/${created.challenge_id}/result`;
     expect((await page.goto(result))?.status()).toBe(403);
@@ -150,6 +148,14 @@ describe('over https inside another site, in a real browser', () => {
     expect(answer.status()).toBe(403);
   });
 });
+
+/** From the start page past the one that asks for words. */
+async function goOn(frame: FrameLocator): Promise<void> {
+  const button = frame.getByRole('button', { name: /Continue/ });
+  await button.click();
+  await frame.getByLabel('Your words (optional)').waitFor();
+  await button.click();
+}
 
 async function allow(server: TestServer, allowed_domains: string[]): Promise<void> {
   const tenant = await findFirstTenant(server.db);

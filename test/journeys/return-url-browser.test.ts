@@ -32,6 +32,8 @@ describe('in a real browser', () => {
     const { page } = opened;
     await page.goto(created.verification_url);
     await page.getByRole('button', { name: /Continue/ }).click();
+    await page.waitForURL(/\/answer$/);
+    await page.getByRole('button', { name: /Continue/ }).click();
     await page.getByRole('button', { name: 'Approve' }).click();
     await page.getByRole('link', { name: `Return to ${new URL(site.origin).host}` }).waitFor();
     return { id: created.challenge_id, ...opened };
@@ -56,7 +58,8 @@ describe('in a real browser', () => {
     await page.getByRole('heading', { name: 'Identity verified' }).waitFor();
     await sleep(WHILE_MS);
     await picture(page, `return-2-back`);
-    await page.getByRole('button', { name: 'Report: this wasn’t me' }).click();
+    await page.getByRole('link', { name: 'This wasn’t me' }).click();
+    await page.getByRole('button', { name: 'Yes, report it' }).click();
     await page.getByRole('heading', { name: 'Incident reported' }).waitFor();
     await sleep(WHILE_MS);
     expect(await page.getByRole('heading').textContent()).toBe('Incident reported');

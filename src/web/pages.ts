@@ -3,8 +3,8 @@ import type { RequestHandler } from 'express';
 
 /** Less would hardly become smaller. */
 const MIN_BYTES = 1_024;
-/** Far faster than the default of 11, and for a few kilobytes nearly as small. */
-const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
+/** For a few kilobytes nearly as small as by default, in a hundredth of the time: most of that goes into the window. */
+const BROTLI = { params: { [constants.BROTLI_PARAM_QUALITY]: 4, [constants.BROTLI_PARAM_LGWIN]: 16 } };
 
 /** Stands before a door of pages: search engines keep nothing of them, and they travel compressed. */
 export const asPages: RequestHandler = (req, res, next) => {

@@ -38,7 +38,10 @@ describe('what a create answers', () => {
     expect(answer.status).toBe(201);
     expect(answer.headers.location).toBe(`${PATH}/${challenge_id}`);
     expect(answer.headers).toMatchObject({ 'cache-control': 'no-store' });
-    expect(others).toEqual({ status: 'initiated' });
+    expect(others).toEqual({
+      status: 'initiated',
+      verification_code: expect.stringMatching(/^\d\d$/) as unknown,
+    });
     expect(challenge_id).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
     const [address, token] = verification_url.split('?token=');
     expect(address).toBe(`https://verify.example.com/challenge/start/${challenge_id}`);
@@ -51,6 +54,7 @@ describe('what a create answers', () => {
     const asked = {
       target_user_id: 'user123',
       target_user_email: 'Ada.Lovelace@Example.com',
+      ticket: 'INC-4711',
       context: 'Access request:\n\tsensitive system – für Zoë 👩‍💻',
       requester_id: 'itsm-system',
       metadata: { ticket: 'INC-4711', 'a.b_c-d': ' kept as it is \n', empty: '' },

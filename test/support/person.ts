@@ -31,8 +31,10 @@ export function createPerson(server: Pick<TestServer, 'url'>) {
       new Steps(async (prepare) => {
         const started = await prepare(person.press(created));
         if (!started.headers.location?.endsWith('/answer')) return started;
-        await prepare(person.tell(created));
-        return prepare(person.answer(created));
+        // By hand, because the jar keeps what is for https to itself.
+        const cookie = cookiesOf(started);
+        await prepare(person.tell(created).set('Cookie', cookie));
+        return prepare(person.answer(created).set('Cookie', cookie));
       }),
     /** Decides in the sandbox: approve, decline or report, the last perhaps with a comment. */
     decide: (created: Created, decision: string, comment?: string) =>
@@ -48,6 +50,12 @@ export function createPerson(server: Pick<TestServer, 'url'>) {
     result: (created: Created) => agent.get(`/challenge/${created.challenge_id}/result`),
   };
   return person;
+}
+
+/** The cookies that an answer sets, as the browser sends them back. */
+export function cookiesOf({ headers }: Response): string {
+  const set = (headers['set-cookie'] ?? []) as unknown as string[];
+  return set.map((cookie) => cookie.split(';')[0]).join('; ');
 }
 
 /** Several requests that are prepared and judged like one of supertest's: by the last answer. */

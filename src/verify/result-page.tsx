@@ -63,7 +63,8 @@ type Retry = {
 export function retryPage(view: View, { left, all, label, reason }: Retry): string {
   const { frame, challenge } = view;
   const { retry, start } = frame.texts;
-  const tried = reason !== null || left !== all;
+  const why = reason === null ? undefined : whyOf(reason, challenge, frame.texts);
+  const tried = why !== undefined || left !== all;
   const title = tried ? retry.title : retry.notYet;
   const count = left === null || all === null ? retry.free : retry.left(left, all);
   const name = isolate(label);
@@ -73,7 +74,7 @@ export function retryPage(view: View, { left, all, label, reason }: Retry): stri
     <>
       <TestBadge view={view} />
       <h1>{title}</h1>
-      {reason === null ? null : <p>{whyOf(reason, challenge, frame.texts)}</p>}
+      {why === undefined ? null : <p>{why}</p>}
       <p role="status">{tried ? count : retry.nothing}</p>
       <form method="post" action={`/challenge/${challenge.id}/retry`}>
         <Go>{tried ? retry.again(name) : start.go(name)}</Go>

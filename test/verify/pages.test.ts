@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { page } from '../../src/web/layout.tsx';
 import { LANGUAGES, TEXTS } from '../../src/web/texts/index.ts';
-import { BRAND, challengeOf, frameIn, pagesIn } from '../web/gallery.ts';
+import { retryPage } from '../../src/verify/result-page.tsx';
+import { BRAND, NOW, challengeOf, frameIn, pagesIn } from '../web/gallery.ts';
 
 const english = pagesIn(frameIn('en'));
 const names = Object.keys(english);
@@ -104,6 +105,17 @@ test('a sign-in inside another site is offered in a tab of its own only', () => 
   );
   expect(english['start framed']).toContain('<form');
   expect(english['start framed']).toContain('target="_blank"');
+});
+
+test('what was wrong with a sign-in is said where there are words for it', () => {
+  const view = { frame: frameIn('en'), challenge: challengeOf(), now: NOW };
+  const retry = { left: 3, all: 3, label: 'Example Login' };
+  const said = (reason: string) => retryPage(view, { ...retry, reason });
+  for (const reason of ['stale_authentication', 'idp_unavailable', 'timed_out', 'bad_signature'])
+    expect(said(reason)).toContain(`<h1>${TEXTS.en.retry.title}</h1><p>`);
+  expect(said('subject_mismatch')).toContain(TEXTS.en.why.mismatch('ada@example.com'));
+  // Somebody else took over: nothing was wrong here.
+  expect(said('superseded')).toContain(`<h1>${TEXTS.en.retry.notYet}</h1><p role="status">`);
 });
 
 test('a caller that did not say who it is, or was erased, is not called by the default name', () => {

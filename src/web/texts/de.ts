@@ -107,6 +107,7 @@ export const de = {
     said_no: 'Die Anmeldung wurde abgelehnt.',
     idp_error: 'Der Anmeldedienst hat einen Fehler gemeldet. Das wird Ihnen nicht angerechnet.',
     idp_away: 'Der Anmeldedienst ist gerade nicht erreichbar. Das wird Ihnen nicht angerechnet.',
+    late: 'Die Anmeldung hat zu lange gedauert. Das wird Ihnen nicht angerechnet.',
     stale:
       'Es wurde eine frühere Anmeldung verwendet. Geben Sie diesmal Ihr Passwort neu ein, oder verwenden Sie Ihren Passkey noch einmal.',
     weak: 'Die Anmeldung war nicht stark genug. Verwenden Sie den stärkeren Weg, den Ihre Organisation vorsieht, etwa einen Sicherheitsschlüssel.',

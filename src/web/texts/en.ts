@@ -101,6 +101,7 @@ export const en = {
     said_no: 'The sign-in was declined.',
     idp_error: 'The sign-in service reported an error. It is not held against you.',
     idp_away: 'The sign-in service cannot be reached just now. It is not held against you.',
+    late: 'The sign-in took too long. It is not held against you.',
     stale: 'An earlier sign-in was used. This time enter your password or use your passkey again.',
     weak: 'The sign-in was not strong enough. Use the stronger way that your organization has given you, such as a security key.',
     unnamed: 'The sign-in service did not say for certain who you are. Your help desk can change that.',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { hmacHex } from '../../src/kernel/crypto.ts';
-import { runCli } from '../support/cli.ts';
+import { runCli, runProcess } from '../support/cli.ts';
 import { createPerson } from '../support/person.ts';
 import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
@@ -218,6 +218,22 @@ describe('beside a running server', () => {
     expect(ran.stderr).toMatch(message);
     expect(ran.stderr.trim().split('\n')).toHaveLength(1); // no stack trace
   });
+});
+
+test('a process says on its two ways out what happened, and ends with the code for it', async () => {
+  const [shown, refused, forPrograms] = await Promise.all([
+    runProcess(['key', 'rotate', '--help'], {}),
+    runProcess(['integration', 'destroy'], {}),
+    runProcess(['serve', '--json'], { PORT: 'http' }),
+  ]);
+  expect(shown).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('--overlap') });
+  expect(refused).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringMatching(/^countersign: .*\n$/),
+  });
+  expect(forPrograms).toMatchObject({ code: 1, stdout: '' });
+  expect(JSON.parse(forPrograms.stderr)).toMatchObject({ mistakes: [expect.stringContaining('PORT')] });
 });
 
 test('every command has help, and the overview names every setting', async () => {

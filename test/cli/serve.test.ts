@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import supertest from 'supertest';
 import { startChild } from '../support/child.ts';
 import type { Child } from '../support/child.ts';
-import { runCli } from '../support/cli.ts';
+import { runProcess } from '../support/cli.ts';
 import { createDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { testEnv } from '../support/server.ts';
@@ -66,7 +66,7 @@ describe('with another ENCRYPTION_KEY than the one that sealed the callback secr
 
   test('serve does not start and says what to do, which then helps', async () => {
     await (await start(settings)).stop();
-    const refused = await runCli(['serve'], changed());
+    const refused = await runProcess(['serve'], changed());
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toMatch(CURE);
     const cured = await start({ ...settings, ENCRYPTION_KEY: `${otherKey},${settings.ENCRYPTION_KEY}` });
@@ -75,9 +75,9 @@ describe('with another ENCRYPTION_KEY than the one that sealed the callback secr
 
   test('doctor says so, also without any provider account', async () => {
     await (await start(settings)).stop();
-    const well = await runCli(['doctor'], settings);
+    const well = await runProcess(['doctor'], settings);
     expect(well.stdout).toMatch(/ok +encryption +the key opens 1 callback secret/);
-    const sick = await runCli(['doctor'], changed());
+    const sick = await runProcess(['doctor'], changed());
     expect(sick.code).toBe(1);
     expect(sick.stdout).toMatch(/fail +encryption/);
     expect(sick.stdout).toMatch(CURE);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { runCli } from '../support/cli.ts';
+import { runProcess } from '../support/cli.ts';
 import { createDatabase } from '../support/database.ts';
 import { startDatabaseProxy } from '../support/database-proxy.ts';
 import { freePort } from '../support/redis.ts';
@@ -16,7 +16,7 @@ describe('PostgreSQL that cannot be reached is named with the cure', () => {
   test.each(['127.0.0.1', 'localhost'])('at %s, by every command', async (host) => {
     const place = `${host}:${await freePort()}`;
     for (const args of [['migrate'], ['integration', 'list'], ['doctor']]) {
-      const ran = await runCli(args, databaseAt(place));
+      const ran = await runProcess(args, databaseAt(place));
       expect(ran.code).toBe(1);
       const said = args[0] === 'doctor' ? ran.stdout : ran.stderr;
       expect(said).toContain(`cannot connect to PostgreSQL at ${place} (connect ECONNREFUSED`);
@@ -29,7 +29,7 @@ describe('PostgreSQL that cannot be reached is named with the cure', () => {
   test('as one that refuses the password is', async () => {
     const database = await createDatabase();
     const proxy = await startDatabaseProxy({ connection: { ...database.connection, password: PASSWORD } });
-    const ran = await runCli(['migrate'], { ...away, DATABASE_URL: proxy.url });
+    const ran = await runProcess(['migrate'], { ...away, DATABASE_URL: proxy.url });
     expect(ran).toMatchObject({ code: 1, stdout: '' });
     expect(ran.stderr).toMatch(
       /PostgreSQL at 127\.0\.0\.1:\d+ \(password authentication failed.*DATABASE_URL/,
@@ -43,7 +43,7 @@ describe('PostgreSQL that cannot be reached is named with the cure', () => {
 test('doctor names a Redis that cannot be reached, with the cure', async () => {
   const place = `127.0.0.1:${await freePort()}`;
   const env = { ...databaseAt('127.0.0.1:1'), REDIS_URL: `redis://user:${PASSWORD}@${place}` };
-  const ran = await runCli(['doctor'], env);
+  const ran = await runProcess(['doctor'], env);
   expect(ran.code).toBe(1);
   expect(ran.stdout).toContain(`cannot connect to Redis at ${place} (connect ECONNREFUSED ${place})`);
   expect(ran.stdout).toContain('check that it runs there and that REDIS_URL is right');

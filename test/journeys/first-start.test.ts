@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import supertest from 'supertest';
 import { startChild } from '../support/child.ts';
 import type { Child } from '../support/child.ts';
-import { runCli } from '../support/cli.ts';
+import { runProcess } from '../support/cli.ts';
 import { createPerson } from '../support/person.ts';
 import type { Created } from '../support/server.ts';
 import { startSink } from '../support/sink.ts';
@@ -64,7 +64,7 @@ describe('with nothing configured', () => {
 
   test('commands and a second server work beside it, and both servers see the same', async () => {
     const second = await start();
-    const listed = await runCli(['integration', 'list', '--json'], settings);
+    const listed = await runProcess(['integration', 'list', '--json'], settings);
     expect(listed.json.integrations).toMatchObject([{ name: 'First steps', mode: 'test' }]);
     const read = await supertest(second.url)
       .get(`/api/v1/challenges/${created.challenge_id}`)
@@ -89,7 +89,7 @@ describe('with nothing configured', () => {
     await sink.waitFor((answer.body as Created).challenge_id);
     await sink.close();
 
-    const live = await runCli(
+    const live = await runProcess(
       ['integration', 'create', '--name', 'Live', '--mode', 'live', '--json'],
       settings,
     );

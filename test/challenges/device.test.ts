@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
+import { tellDevice } from '../../src/challenges/device-told.ts';
+import { findAnyChallenge } from '../../src/challenges/store.ts';
 import { cancel, deliveriesOf } from '../support/deliveries.ts';
 import { FACTS, openHeld, UNTOLD } from '../support/held.ts';
 import type { Held } from '../support/held.ts';
@@ -80,6 +82,15 @@ describe('what the browser tells', () => {
     await other.tell(created, { screen: '390x844' }).expect(204);
     const { device_fingerprint } = await read(created);
     expect(device_fingerprint).toMatchObject({ screen: '390x844', timezone: null });
+  });
+
+  test('is not kept when another browser takes over in the very moment', async () => {
+    const { created } = await held.begin();
+    const visited = (await findAnyChallenge(held.db, created.challenge_id))!;
+    await createPerson(held.server).press(created).expect(303);
+    const deps = { db: held.db, now: () => new Date(), wake: () => undefined };
+    expect(await tellDevice(deps, visited, FACTS)).toBe('late');
+    expect(await read(created)).toMatchObject({ device_fingerprint: null });
   });
 
   test('is taken after the end also where nobody is called back, but not later than a callback would wait', async () => {

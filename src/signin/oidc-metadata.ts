@@ -13,6 +13,7 @@ import type { ClientAuth, ServerMetadata } from 'openid-client';
 import { parseUrl } from '../kernel/address.ts';
 import { fetchThrough } from '../kernel/outbound-fetch.ts';
 import { OutboundError } from '../kernel/outbound.ts';
+import type { Outbound } from '../kernel/outbound.ts';
 import { isWebUrl } from '../providers/call.ts';
 import type { Http, Settings } from '../providers/provider.ts';
 import { SignInRefused, SKEW_S } from './method.ts';
@@ -28,16 +29,21 @@ const NEEDED = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const
 /** What an IdP says of itself, and the ways to show it the client's secret: what worked last comes first. */
 export type Found = { metadata: ServerMetadata; ways: [ClientAuth, ClientAuth?] };
 
-const kept = new Map<string, { until: number; found: Promise<Found> }>();
+type Kept = { until: number; found: Promise<Found> };
+
+// Beside the way out by which they came, so that they end with the server.
+const kept = new WeakMap<Outbound, Map<string, Kept>>();
 
 /** The IdP's metadata, remembered for an hour; throws idp_unavailable, which is not remembered. */
 export function metadataOf({ key, settings }: OpenIdp, http: Http): Promise<Found> {
-  const known = kept.get(key);
+  const all = kept.get(http.outbound) ?? new Map<string, Kept>();
+  kept.set(http.outbound, all);
+  const known = all.get(key);
   if (known && known.until > performance.now()) return known.found;
-  if (kept.size >= MAX_KEPT) kept.clear();
+  if (all.size >= MAX_KEPT) all.clear();
   const found = findMetadata(settings, http);
-  kept.set(key, { until: performance.now() + KEPT_MS, found });
-  found.catch(() => kept.delete(key));
+  all.set(key, { until: performance.now() + KEPT_MS, found });
+  found.catch(() => all.delete(key));
   return found;
 }
 

@@ -157,9 +157,10 @@ describe('the client secret', () => {
 
   test('is shown at once in the way that worked before', async () => {
     const at = openIdpAt(idp.issuer);
+    const http = developerHttp();
     const back = async () => `${PUBLIC_URL}/auth/callback/oidc?code=a&state=the-state`;
     for (const sofar of [2, 3]) {
-      const run = await runAt(at, developerHttp(), back);
+      const run = await runAt(at, http, back);
       idp.say(taking(isForm)(run.kept.nonce));
       await run.finish();
       expect(tokenRequests()).toBe(sofar);
@@ -172,13 +173,8 @@ describe('the client secret', () => {
   ])('is shown in no other way where the IdP lists %s alone', async (name, isTaken) => {
     const listed = { ...idp.metadata, token_endpoint_auth_methods_supported: [name] };
     idp.say({ [METADATA]: { body: listed } });
-    const at = openIdpAt(idp.issuer);
-    await oidc.begin(RUN, at, developerHttp());
-    const run = await runAt(
-      at,
-      developerHttp(),
-      async () => `${PUBLIC_URL}/auth/callback/oidc?code=a&state=s`,
-    );
+    const back = async () => `${PUBLIC_URL}/auth/callback/oidc?code=a&state=s`;
+    const run = await runAt(openIdpAt(idp.issuer), developerHttp(), back);
     idp.say(taking((asked) => !isTaken(asked))(run.kept.nonce));
     expect(await reasonOf(run.finish())).toBe('idp_error');
     expect(tokenRequests()).toBe(1);

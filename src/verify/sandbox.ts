@@ -1,7 +1,7 @@
 import { Router } from 'express';
 import { isTerminal } from '../challenges/challenge.ts';
 import { SANDBOX } from '../challenges/choice.ts';
-import { parseIncidentComment } from '../challenges/input.ts';
+import { MAX_INCIDENT_COMMENT, parseIncidentComment } from '../challenges/input.ts';
 import { INCIDENT_REPORTED, settle } from '../challenges/settle.ts';
 import type { Change, SettleDeps } from '../challenges/settle.ts';
 import { stop } from '../web/stop.ts';
@@ -9,6 +9,7 @@ import { formField, readForm } from './form.ts';
 import { requireClick } from './guard.ts';
 import { methodOf } from './method.ts';
 import { sandboxPage } from './pages.tsx';
+import { problemOf } from './report-routes.ts';
 import { byBrowser, withDevice } from './visit.ts';
 import type { BoundVisit, On, VisitDeps } from './visit.ts';
 
@@ -33,10 +34,13 @@ export function sandboxRoutes(deps: VisitDeps & SettleDeps): Router {
   });
 
   router.post('/:id/sandbox', readForm(), async (req, res) => {
-    const { challenge } = await enter(deps, { req, res });
+    const visit = await enter(deps, { req, res });
+    const { challenge } = visit;
     await requireClick(deps, req, challenge, { name: 'decision', values: Object.keys(SANDBOX_CHANGES) });
     const decision = formField(req, 'decision');
-    const change = SANDBOX_CHANGES[decision]?.(parseIncidentComment(formField(req, 'comment')));
+    const said = () => parseIncidentComment(formField(req, 'comment'));
+    if (problemOf(visit, said, MAX_INCIDENT_COMMENT)) throw stop('bad_text', visit.frame.brand);
+    const change = SANDBOX_CHANGES[decision]?.(said());
     if (change) await settle(deps, { challengeId: challenge.id, actor: 'target', ...change });
     res.redirect(303, 'result');
   });

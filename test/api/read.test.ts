@@ -28,7 +28,9 @@ test('a challenge reads as it stands: created, started, verified', async () => {
     ...{ requester_id: 'webhook', metadata: {}, mode: 'test' },
     ...{ device_fingerprint_status: 'pending', incident: null, disputed: false, erased_at: null },
     ...{ valid_until: null, consumed_at: null, provider: null, return_url: null },
-    ...{ provider_status: null, provider_signals: [], progress: [] },
+    ...{ provider_status: null, provider_signals: [], progress: [], ticket: null },
+    ...{ auth_time: null, acr: null, amr: null, subject: null, subject_match: null },
+    verification_code: created.verification_code,
   };
   const { created_at, ...others } = await server.read(challenge_id);
   expect(others).toEqual(fresh);

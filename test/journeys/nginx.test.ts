@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startNginx, CONFIGS } from '../support/nginx.ts';
 import type { Nginx } from '../support/nginx.ts';
+import { CLICK } from '../support/person.ts';
 import { freePort } from '../support/redis.ts';
 import { startServer } from '../support/server.ts';
 import type { Created, TestServer } from '../support/server.ts';
@@ -35,7 +36,7 @@ async function start(created: Created, from: string, headers: Record<string, str
   const answer = await nginx.request(`${ORIGIN}/challenge/start/${id}`, {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-    body: new URLSearchParams({ token: tokenOf(created) }).toString(),
+    body: new URLSearchParams({ token: tokenOf(created), ...CLICK }).toString(),
     from,
   });
   const entries = await server.db

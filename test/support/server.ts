@@ -116,5 +116,6 @@ export type Created = {
   verification_url: string;
   status: string;
   expires_at: string;
+  verification_code: string;
   warnings?: string[];
 };

@@ -43,7 +43,7 @@ test('a challenge reads as it stands: created, started, verified', async () => {
     ...{ status: 'in-progress', completed_at: null, device_fingerprint_status: 'collected' },
   });
   expect(started.device_fingerprint).toMatchObject({
-    ...{ browser: 'Firefox 140.0', os: 'Windows 10', ip: '127.0.0.1' },
+    ...{ browser: 'Firefox 140.0', os: 'Windows 10 or 11', ip: '127.0.0.1' },
   });
 
   await person.decide(created, 'approve').expect(303);

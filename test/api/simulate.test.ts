@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { readConfig } from '../../src/config.ts';
+import { HELD_LANE } from '../../src/deliveries/hold-store.ts';
 import { serve } from '../../src/serve.ts';
+import { deliveriesOf } from '../support/deliveries.ts';
+import { cookiesOf, createPerson } from '../support/person.ts';
 import { expectRefusal } from '../support/refusal.ts';
 import { makeOverdue } from '../support/rows.ts';
 import { BACKENDS, HTTPS, startServer } from '../support/server.ts';
-import type { TestServer } from '../support/server.ts';
+import type { Created, TestServer } from '../support/server.ts';
 import { startSink } from '../support/sink.ts';
 import { until } from '../support/until.ts';
 
@@ -25,6 +28,8 @@ const ENDINGS: [outcome: string, expected: Record<string, unknown>][] = [
     },
   ],
 ];
+
+type Person = ReturnType<typeof createPerson>;
 
 const trailOf = ({ db }: TestServer, id: string) =>
   db.selectFrom('audit_entries').selectAll().where('challenge_id', '=', id).orderBy('id').execute();
@@ -159,6 +164,23 @@ describe('with no sweep', () => {
     await simulate(id, { outcome: 'slow' }).expect(200);
     expect(await waits()).toEqual([30]);
     expect((await simulate(id, { outcome: 'deny' })).body).toMatchObject({ status: 'failed' });
+  });
+
+  test('what is simulated waits for no browser, although one has begun', async () => {
+    const laneAfter = async (end: (created: Created, person: Person, cookie: string) => unknown) => {
+      const created = await server.create({ callback_url: 'https://example.com/callback' });
+      const person = createPerson(server);
+      // By hand, because the server is one for https, and the jar keeps its cookies to itself.
+      const cookie = cookiesOf(await person.press(created).expect(303));
+      await end(created, person, cookie);
+      return (await deliveriesOf(server.db, created.challenge_id)).map(({ lane }) => lane);
+    };
+    const approved = await laneAfter((created, person, cookie) =>
+      person.decide(created, 'approve').set('Cookie', cookie).expect(303),
+    );
+    expect(approved).toEqual([HELD_LANE]);
+    const simulated = await laneAfter(({ challenge_id }) => simulate(challenge_id, { outcome: 'verify' }));
+    expect(simulated).toEqual([0]);
   });
 
   test('a challenge past its deadline is expired already', async () => {

@@ -141,7 +141,7 @@ describe('a hosted page in a frame', () => {
   });
 
   test('is the only thing of ours that may be framed', async () => {
-    for (const path of ['/healthz', '/assets/pico.css', '/challenge/nothing/here', '/']) {
+    for (const path of ['/healthz', '/assets/countersign.css', '/challenge/nothing/here', '/']) {
       const answer = await get(path, FROM_SITE);
       expect(policyOf(answer)).toContain(NOBODY);
       expect(answer.headers['x-frame-options']).toBe('DENY');

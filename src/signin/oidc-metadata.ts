@@ -123,5 +123,7 @@ function whyNotFound(error: unknown): string {
 }
 
 function otherIssuer(named: unknown): string {
-  return `The IdP names itself ${shown(named)}: enter exactly that as issuer.`;
+  return String(named).includes('{')
+    ? `At this issuer people of any company sign in (${shown(named)}): enter the one of yours alone.`
+    : `The IdP names itself ${shown(named)}: enter exactly that as issuer.`;
 }

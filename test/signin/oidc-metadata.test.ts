@@ -11,7 +11,7 @@ import {
   refusalFrom,
   runAt,
 } from '../support/oidc-method.ts';
-import { closeAll, outboundWith } from '../support/outbound.ts';
+import { closeAll, DEVELOPMENT, outboundWith } from '../support/outbound.ts';
 
 const METADATA = '/.well-known/openid-configuration';
 
@@ -101,6 +101,18 @@ describe('where the IdP is asked what it is', () => {
       reason: 'idp_unavailable',
       message: 'The metadata cannot be fetched: The connection was refused. (ECONNREFUSED)',
     });
+  });
+
+  test('an issuer that stands for many companies is refused, also where the library would take it', async () => {
+    const issuer = idp.issuer.replace('127.0.0.1', 'acme.b2clogin.com');
+    const named = 'https://login.microsoftonline.com/{tenantid}/v2.0';
+    idp.say({ [METADATA]: { body: { ...idp.metadata, issuer: named } } });
+    const outbound = outboundWith({ resolve: async () => ['127.0.0.1'] });
+    const refusal = await refusalFrom(oidc.begin(RUN, openIdpAt(issuer), { outbound, reach: DEVELOPMENT }));
+    expect(refusal.message).toBe(
+      `At this issuer people of any company sign in ("${named}"): enter the one of yours alone.`,
+    );
+    expect(idp.asked).toEqual([`GET ${METADATA}`]);
   });
 
   test('an address inside is not called, nor one without https in live mode', async () => {

@@ -14,7 +14,7 @@ const MAX_BATCHES = 20;
 const COMMENT = 'A test target reports every challenge.';
 
 /** In the audit trail of everything that no person did. */
-export const SIMULATED = { simulated: true } as unknown as NonNullable<Change['detail']>;
+export const SIMULATED = { simulated: true };
 
 /** Lets test targets do what they do, each once, and announces it; returns how many steps that were. Safe in many processes at once. */
 export async function actDue({ db, now, wake }: SettleDeps): Promise<number> {

@@ -35,7 +35,7 @@ export type Change = {
     | 'target_response'
     | 'provider'
   >;
-  detail?: { [key: string]: string | number | null };
+  detail?: { [key: string]: string | number | boolean | null };
 };
 
 export const INCIDENT_REPORTED = 'incident_reported';

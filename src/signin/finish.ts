@@ -52,7 +52,9 @@ export async function finishSignIn(deps: SignInDeps, brought: Brought): Promise<
     return kept ? { challengeId, ticket } : { challengeId };
   } catch (error) {
     const reason = error instanceof SignInRefused ? error.reason : 'idp_error';
-    deps.log.warn({ err: error, reason, challenge_id: challengeId, idp: idp.name }, 'a sign-in was refused');
+    const about = { err: error, reason, challenge_id: challengeId, idp: idp.name };
+    if (error instanceof SignInRefused) deps.log.warn(about, 'a sign-in was refused');
+    else deps.log.error(about, 'a sign-in failed by a fault of ours');
     await refuse(deps, { attempt, idp, reason });
     return { challengeId };
   }

@@ -14,7 +14,7 @@ import { beginSignIn, findIdp, findSignInUrl } from '../signin/begin.ts';
 import type { SignInDeps } from '../signin/begin.ts';
 import { triesLeft } from '../signin/refuse.ts';
 import { isKind } from '../signin/index.ts';
-import { stop } from '../web/stop.ts';
+import { stop, Stop } from '../web/stop.ts';
 import { formField, readForm } from './form.ts';
 import { requireClick } from './guard.ts';
 import { comesBack, getLabel, methodOf } from './method.ts';
@@ -23,7 +23,7 @@ import { problemOf } from './report-routes.ts';
 import { resultPage, retryPage } from './result-page.tsx';
 import { returnUrl } from './return.ts';
 import { byBrowser, withDevice } from './visit.ts';
-import type { BoundVisit, VisitDeps } from './visit.ts';
+import type { BoundVisit, On, VisitDeps } from './visit.ts';
 
 export type StepDeps = StartDeps & SignInDeps & VisitDeps;
 
@@ -53,8 +53,8 @@ export function stepRoutes(deps: StepDeps): Router {
     const problem = problemOf(visit, () => parseTargetResponse(response, 'response'), MAX_TARGET_RESPONSE);
     if (problem) return void res.status(400).send(answerPage(visit, { label, response, problem }));
     const saved = await respond(deps, visit.challenge, parseTargetResponse(response, 'response'));
-    const next = saved ? await goOn(deps, req, visit) : 'result';
-    res.redirect(303, `/challenge/${visit.challenge.id}/${next}`);
+    if (!saved) return res.redirect(303, 'result');
+    await goOn(deps, { req, res }, visit);
   });
 
   router.get('/:id/continue', async (req, res) => {
@@ -93,14 +93,28 @@ export function stepRoutes(deps: StepDeps): Router {
   router.post('/:id/retry', readForm(), async (req, res) => {
     const visit = await byBrowser(deps, { req, res });
     await requireClick(deps, req, visit.challenge);
-    res.redirect(303, isTerminal(visit.challenge.status) ? 'result' : await goOn(deps, req, visit));
+    if (isTerminal(visit.challenge.status)) return res.redirect(303, 'result');
+    await goOn(deps, { req, res }, visit);
   });
 
   return router;
 }
 
-/** The page after a click that begins: the sandbox, or the way to where the person now has a run or a sign-in to go to. */
-async function goOn(
+/** Answers a click that begins: on to where the person proves who they are; when nobody answers there, a page that offers to try again. */
+async function goOn(deps: StepDeps, { req, res }: On, visit: BoundVisit): Promise<void> {
+  const { challenge, frame } = visit;
+  try {
+    res.redirect(303, `/challenge/${challenge.id}/${await begin(deps, req, visit)}`);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'unavailable' || error instanceof Stop) throw error;
+    const offer = await offerOf(deps, visit, req.ip ?? null);
+    if (!offer) throw stop('idp_away', frame.brand);
+    const label = await getLabel(deps, visit);
+    res.status(503).send(retryPage(visit, { ...offer, label, reason: 'idp_unavailable' }));
+  }
+}
+
+async function begin(
   deps: StepDeps,
   req: Request,
   { challenge, browser, frame }: BoundVisit,
@@ -115,7 +129,6 @@ async function goOn(
   } catch (error) {
     // Another click took the last attempt, or another browser took over.
     if (error instanceof AppError && error.code === 'conflict') return 'result';
-    if (error instanceof AppError && error.code === 'unavailable') throw stop('idp_away', frame.brand);
     throw error;
   }
 }

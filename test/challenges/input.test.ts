@@ -90,6 +90,7 @@ describe('a create', () => {
         target_user_id: optional(plain(255)),
         target_user_email: optional(email),
         context: optional(plain(2_000)),
+        ticket: optional(plain(100)),
         callback_url: optional(fc.webUrl()),
         requester_id: optional(plain(255)),
         expiry_minutes: optional(fc.integer({ min: 1, max: 10_080 })),

@@ -1,9 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { insertTenant } from '../../src/tenants/store.ts';
 import { runCli } from '../support/cli.ts';
+import { createDatabase } from '../support/database.ts';
+import type { TestDatabase } from '../support/database.ts';
 import { openSinks } from '../support/deliveries.ts';
 import { auditOf, createDesk, NOBODY } from '../support/desk.ts';
 import { readAllRows } from '../support/rows.ts';
-import { HTTPS, startServer } from '../support/server.ts';
+import { HTTPS, startServer, testEnv } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -12,7 +16,12 @@ let server: TestServer;
 let desk: ReturnType<typeof createDesk>;
 let sink: Awaited<ReturnType<typeof sinks.open>>;
 const cli = (...args: string[]) => runCli(args, server.settings);
+let unsent: ReturnType<typeof runCli>;
+let nobody: TestDatabase;
 beforeAll(async () => {
+  // It takes its time, in which the other tests run.
+  nobody = await createDatabase();
+  unsent = testWithoutServer();
   server = await startServer();
   desk = createDesk(server);
   sink = await sinks.open((response) => response.end('ok\u001b[31m'));
@@ -20,7 +29,16 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.close();
   await sinks.close();
+  await unsent;
+  await nobody.close();
 });
+/** Asks for a test callback where no server ever was. */
+async function testWithoutServer() {
+  const env = testEnv(nobody.url, undefined, randomBytes(32));
+  await insertTenant(nobody.db, 'Acme');
+  await runCli(['integration', 'create', '--name', 'Alone'], env);
+  return runCli(['delivery', 'test', '--integration', 'Alone', '--url', 'http://127.0.0.1:9/'], env);
+}
 /** A delivery that has arrived. */
 async function arrived() {
   const { json } = await cli('delivery', 'test', '--integration', 'First steps', '--url', sink.url, '--json');
@@ -134,19 +152,6 @@ describe('without a worker', () => {
     expect(entry).toMatchObject({ actor: 'cli', detail: { replayed: 1 } });
   });
 
-  test('a test that nobody sends says how to look later', async () => {
-    const told = await ask(
-      'delivery',
-      'test',
-      '--integration',
-      'First steps',
-      '--url',
-      'http://127.0.0.1:9/',
-    );
-    expect(told.code).toBe(1);
-    expect(told.stdout).toMatch(/is a server running[^]*countersign delivery show --id \S+/);
-  });
-
   test.each([
     ['what is no id', ['delivery', 'show', '--id', "1' or true"], 2, /countersign delivery list/],
     ['an unknown endpoint', ['endpoint', 'disable', '--id', NOBODY], 1, /Endpoint not found/],
@@ -175,4 +180,10 @@ test.each([
   const help = await runCli([noun, '--help'], {});
   expect(help.code).toBe(0);
   for (const verb of verbs) expect(help.stdout).toContain(`Usage: countersign ${noun} ${verb} [OPTIONS]`);
+});
+
+test('a test that nobody sends says how to look later', async () => {
+  const told = await unsent;
+  expect(told.code).toBe(1);
+  expect(told.stdout).toMatch(/is a server running[^]*countersign delivery show --id \S+/);
 });

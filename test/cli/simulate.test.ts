@@ -238,11 +238,11 @@ describe('as a process of its own', () => {
 
   /** Runs the first of the commands; `said` grows with what it prints. */
   const run = (publicUrl: string, values: object = {}) => {
-    const code = `import { simulateCommands } from './src/cli/simulate.ts';
-import { readConfig } from './src/config.ts';
+    const code = `import { simulateCommands } from './dist/cli/simulate.js';
+import { readConfig } from './dist/config.js';
 await simulateCommands[0].run(readConfig(), ${JSON.stringify({ ...USUAL, ...values })});`;
     const { PATH, HOME } = process.env;
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code], {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
       env: { PATH, HOME, ...server.settings, PUBLIC_URL: publicUrl },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -51,8 +51,8 @@ describe.each(BACKENDS)('pressing Start opens a session at Veriff, queue on %s',
     const person = createPerson(server);
     veriff.behave(behaviour);
     const refused = await person.start(created).expect(503).expect('Content-Type', /html/);
-    expect(refused.text).toContain('Please try again in a moment');
     expect(refused.text).toContain('The service that checks who you are does not answer');
+    expect(refused.text).toContain('Try again with Veriff');
     expect(await rowsOf(id)).toHaveLength(0);
     expect(await server.read(id)).toMatchObject({ status: 'in-progress', is_expired: false });
 
@@ -84,7 +84,7 @@ describe.each(BACKENDS)('pressing Start opens a session at Veriff, queue on %s',
     const { apiKey } = await server.integration({ mode: 'live' });
     const created = await server.create({}, apiKey);
     const answer = await createPerson(server).start(created).expect(503);
-    expect(answer.text).toContain('Please try again in a moment');
+    expect(answer.text).toContain('Try again with Veriff');
     expect(live.requests).toHaveLength(0);
     await live.close();
     await server.close();

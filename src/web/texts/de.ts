@@ -106,7 +106,8 @@ export const de = {
   why: {
     said_no: 'Die Anmeldung wurde abgelehnt.',
     idp_error: 'Der Anmeldedienst hat einen Fehler gemeldet. Das wird Ihnen nicht angerechnet.',
-    idp_away: 'Der Anmeldedienst ist gerade nicht erreichbar. Das wird Ihnen nicht angerechnet.',
+    idp_away:
+      'Der Dienst, der prüft, wer Sie sind, antwortet gerade nicht. Das wird Ihnen nicht angerechnet.',
     late: 'Die Anmeldung hat zu lange gedauert. Das wird Ihnen nicht angerechnet.',
     stale:
       'Es wurde eine frühere Anmeldung verwendet. Geben Sie diesmal Ihr Passwort neu ein, oder verwenden Sie Ihren Passkey noch einmal.',
@@ -150,7 +151,7 @@ export const de = {
     },
     other_browser: {
       title: 'Dies wurde in einem anderen Browser begonnen',
-      text: 'Fahren Sie dort fort, oder öffnen Sie den Link aus Ihrer Nachricht noch einmal in diesem Browser.',
+      text: 'Fahren Sie dort fort, oder öffnen Sie den Link aus Ihrer Nachricht noch einmal in diesem Browser. Wenn Sie nichts begonnen haben, will vielleicht jemand, dass Sie sich für ihn anmelden: Sagen Sie es Ihrem Helpdesk.',
     },
     no_cookies: {
       title: 'Ihr Browser erkennt Sie hier nicht wieder',

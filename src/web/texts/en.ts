@@ -100,7 +100,7 @@ export const en = {
   why: {
     said_no: 'The sign-in was declined.',
     idp_error: 'The sign-in service reported an error. It is not held against you.',
-    idp_away: 'The sign-in service cannot be reached just now. It is not held against you.',
+    idp_away: 'The service that checks who you are does not answer just now. It is not held against you.',
     late: 'The sign-in took too long. It is not held against you.',
     stale: 'An earlier sign-in was used. This time enter your password or use your passkey again.',
     weak: 'The sign-in was not strong enough. Use the stronger way that your organization has given you, such as a security key.',
@@ -142,7 +142,7 @@ export const en = {
     },
     other_browser: {
       title: 'This was started in another browser',
-      text: 'Go on there, or open the link from your message again in this browser.',
+      text: 'Go on there, or open the link from your message again in this browser. If you started nothing, somebody may want you to sign in for them: tell your help desk.',
     },
     no_cookies: {
       title: 'Your browser does not remember you here',

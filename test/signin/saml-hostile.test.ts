@@ -49,6 +49,11 @@ describe('a signature', () => {
     expect(await reasonOf(sign(responseOf(), signer, { of: 'Response' }))).toBe('unsigned_assertion');
   });
 
+  test('of the assertion has to be right also where that of the response is', async () => {
+    const within = responseOf({}, sign(assertionOf(), stranger));
+    expect(await reasonOf(sign(within, signer, { of: 'Response' }))).toBe('bad_signature');
+  });
+
   test('by another key is refused', async () => {
     expect(await reasonOf(signedResponse(stranger))).toBe('bad_signature');
   });
@@ -141,6 +146,15 @@ describe('an assertion', () => {
     expect(await reasonOf(signedResponse(signer, wish))).toBe(reason);
   });
 
+  test('that is not for whoever brings it, or for two, is refused', async () => {
+    const changed = (from: string | RegExp, to: string) =>
+      responseOf({}, sign(change(assertionOf(), from, to), signer));
+    expect(await reasonOf(changed('cm:bearer', 'cm:sender-vouches'))).toBe('malformed_response');
+    expect(await reasonOf(changed(/<saml:SubjectConfirmation .*<\/saml:SubjectConfirmation>/, '$&$&'))).toBe(
+      'malformed_response',
+    );
+  });
+
   test('that ended or began less than a minute ago by a clock that is a little off still counts', async () => {
     const late = { notOnOrAfter: () => inSeconds(-50), confirmedUntil: () => inSeconds(-50) };
     expect(await finish(signedResponse(signer, late))).toMatchObject({ id: 'ada@example.com' });
@@ -202,7 +216,8 @@ describe('a response', () => {
 
   test.each([
     ['no base64', '<Response/>'],
-    ['no UTF-8', Buffer.from('<Response>ÿ</Response>', 'latin1').toString('base64')],
+    ['no base64 in one place', `${Buffer.from(signedResponse(signer)).toString('base64')}*`],
+    ['no UTF-8', Buffer.from(signedResponse(signer, { nameId: 'adä' }), 'latin1').toString('base64')],
     [
       '300 KB long',
       Buffer.from(signedResponse(signer, { moreResponse: ' '.repeat(230_000) })).toString('base64'),

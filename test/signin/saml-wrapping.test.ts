@@ -96,6 +96,12 @@ test('what is wrapped below is accepted as it was signed', async () => {
     expect(await saml.finish(broughtBack(xml), idp, http)).toMatchObject({ id: 'ada@example.com' });
 });
 
+test('a signature with room for more in it is refused, whatever it holds', async () => {
+  const idp = idpWith({ metadata_xml: metadataOf([signer]) });
+  const xml = responseOf({}, signed.replace(signature, withObject('<x/>')));
+  expect((await refusalOf(saml.finish(broughtBack(xml), idp, http))).reason).toBe('bad_signature');
+});
+
 test.each(variants)('%s is refused', async (_, xml) => {
   expect(xml).toMatch(/eve@example\.com|ID="_assertion">.*ID="_assertion"/);
   const idp = idpWith({ metadata_xml: metadataOf([signer]) });

@@ -5,6 +5,7 @@ import { isFresh, SignInRefused } from './method.ts';
 import type { IdpAnswer, SignIn } from './method.ts';
 import { shown } from './oidc-errors.ts';
 import { wordsOf } from './oidc-settings.ts';
+import { isPlain } from './plain.ts';
 
 const MAX_EMAIL = 254;
 
@@ -71,11 +72,6 @@ function readClaim(sources: Claims[], name: string): string[] {
 function textsOf(values: unknown): string[] {
   if (!Array.isArray(values)) return [];
   return values.map((value: unknown) => (typeof value === 'number' ? String(value) : value)).filter(isPlain);
-}
-
-/** Text that can be stored and compared: short, without control characters and halves of surrogate pairs. */
-function isPlain(value: unknown): value is string {
-  return typeof value === 'string' && /^[^\p{Cc}\p{Cs}]{1,255}$/u.test(value);
 }
 
 function isEmail(value: unknown): value is string {

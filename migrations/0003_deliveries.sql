@@ -75,7 +75,8 @@ create table deliveries (
   -- why there is this delivery: the event itself, a person who sends it again, a test
   trigger text not null default 'event' check (trigger in ('event', 'resend', 'test')),
   status text not null default 'pending' check (status in ('pending', 'delivered', 'dead', 'canceled')),
-  -- what goes first: 0 the first three attempts, 1 what a person sends again, 2 later retries
+  -- what goes first: 0 the first three attempts, 1 what a person sends again, 2 later retries; 3 none yet: it
+  -- waits for what the browser tells of the device
   lane smallint not null default 0,
   attempts integer not null default 0,
   next_attempt_at timestamptz not null,

@@ -24,7 +24,7 @@ export function providerAccountRoutes(deps: Deps): Router {
   router.get('/', ...mayRead, async (req, res) => {
     const caller = callerOf(req);
     const accounts = await listAccountsOf(db, caller.tenant_id, caller.mode);
-    const chosen = chooseProvider({ ...caller, providers: accounts.map(({ provider }) => provider) });
+    const chosen = chooseProvider(caller);
     res.json({ data: accounts.map((one) => presentAccount(one, { publicUrl, chosen, now: now() })) });
   });
 

@@ -20,7 +20,7 @@ export function chooseProvider(
   throw invalid(
     choices.length > 0
       ? `provider must be one that is set up for ${mode} mode: ${choices.join(', ')}`
-      : `no provider is set up for ${mode} mode; see \`countersign provider set --help\``,
+      : `no provider is set up for ${mode} mode; see \`countersign --help\`, \`idp set\` and \`provider set\``,
     'provider',
   );
 }

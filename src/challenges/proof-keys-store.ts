@@ -7,7 +7,7 @@ import type { ProofKeys } from '../generated/database.ts';
 export type ProofKey = Selectable<ProofKeys>;
 
 /** Any number, the same in every process. */
-const LOCK = 7_230_453;
+const LOCK = 7_230_454;
 
 /** Lets one process at a time change the keys; until the transaction ends. */
 export async function lockProofKeys(tx: Db): Promise<void> {

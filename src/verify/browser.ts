@@ -34,33 +34,36 @@ export function createBrowsers({
 }): Browsers {
   const cookieFor = (req: Request, challenge: Challenge): CookieOptions & { maxAge: number } => ({
     httpOnly: true,
-    path: `/challenge/${challenge.id}`,
     maxAge: challenge.expires_at.getTime() + AFTERGLOW_MS - now().getTime(),
-    secure,
+    // By a name that begins so a browser takes it from this very host alone: no sibling of it can plant one.
+    ...(secure ? { path: '/', secure } : { path: '/challenge' }),
     // In a frame of another site any other cookie would not come back. Partitioned: only under the site it was set under.
     ...(secure && isFramed(req)
       ? { sameSite: 'none', partitioned: true }
       : // The provider's page brings the browser back by a link of its own.
         { sameSite: 'lax' }),
   });
+  /** What our own cookies for this challenge say, also of an earlier click. */
+  const claimsOf = (req: Request, challenge: Challenge): Claims[] =>
+    cookiesOf(req, nameOf(challenge, secure)).flatMap((token) => readClaims(token, key, challenge.id) ?? []);
   return {
     bind(req, res, challenge) {
       const nonce = newToken();
-      const name = claimsOf(req, challenge, key)[0]?.name ?? newId();
+      const name = claimsOf(req, challenge)[0]?.name ?? newId();
       const options = cookieFor(req, challenge);
       const claims = { sub: challenge.id, nonce, name, framed: isFramed(req) };
       const token = jwt.sign(claims, key, { expiresIn: Math.ceil(options.maxAge / 1_000) });
-      res.cookie(nameOf(challenge), token, options);
+      res.cookie(nameOf(challenge, secure), token, options);
       return { hash: sha256(nonce), name };
     },
     find(req, challenge) {
       const { browser_hash } = challenge;
       if (browser_hash === null) return undefined;
-      const found = claimsOf(req, challenge, key).find(({ nonce }) => safeEqual(sha256(nonce), browser_hash));
+      const found = claimsOf(req, challenge).find(({ nonce }) => safeEqual(sha256(nonce), browser_hash));
       return found && { hash: browser_hash, name: found.name, framed: found.framed };
     },
     isFirst(req, res, challenge) {
-      const name = `${nameOf(challenge)}_seen`;
+      const name = `${nameOf(challenge, secure)}_seen`;
       const first = cookiesOf(req, name).length === 0;
       if (first) res.cookie(name, '1', cookieFor(req, challenge));
       return first;
@@ -69,11 +72,6 @@ export function createBrowsers({
 }
 
 type Claims = { nonce: string; name: string; framed: boolean };
-
-/** What our own cookies for this challenge say, also of an earlier click. */
-function claimsOf(req: Request, challenge: Challenge, key: string): Claims[] {
-  return cookiesOf(req, nameOf(challenge)).flatMap((token) => readClaims(token, key, challenge.id) ?? []);
-}
 
 function readClaims(token: string, key: string, challengeId: string): Claims | undefined {
   try {
@@ -88,8 +86,8 @@ function readClaims(token: string, key: string, challengeId: string): Claims | u
   }
 }
 
-function nameOf(challenge: Challenge): string {
-  return `countersign_${challenge.id}`;
+function nameOf({ id }: Challenge, secure: boolean): string {
+  return `${secure ? '__Host-' : ''}countersign_${id}`;
 }
 
 /** There may be two of a name: one of the frame, one of a tab. */

@@ -8,6 +8,12 @@ export function isFramed(req: Request): boolean {
   return FRAMES.has(req.get('sec-fetch-dest') ?? '');
 }
 
+/** Whether the browser asks for a page, or does not say what for. */
+export function isNavigation(req: Request): boolean {
+  const dest = req.get('sec-fetch-dest');
+  return dest === undefined || dest === 'document' || isFramed(req);
+}
+
 /** Whether it is one of our own pages, already in a frame, that goes on to the next. */
 export function isOwnStep(req: Request): boolean {
   return isFramed(req) && req.get('sec-fetch-site') === 'same-origin';

@@ -38,18 +38,17 @@ export async function requireOwnSite(
   throw stop('foreign_site');
 }
 
-/** Writes to the challenge's trail what was refused, and counts it against the address. */
+/** Writes to the challenge's trail what was refused; of an erased one without the address. */
 export async function refused(
   { db, now, guesses }: GuardDeps,
   req: Request,
-  { id, tenant_id }: Challenge,
+  { id, tenant_id, erased_at }: Challenge,
   reason: RefusedFor,
 ): Promise<void> {
-  await guesses.count(req.ip);
   if (!(await guesses.mayWrite(id))) return;
   await recordAudit(db, {
     ...{ tenant_id, challenge_id: id, at: now(), actor: 'visitor', action: 'request_refused' },
-    detail: { reason, ip: req.ip ?? null },
+    detail: { reason, ...(erased_at ? {} : { ip: req.ip ?? null }) },
   });
 }
 

@@ -2,19 +2,19 @@ import ipaddr from 'ipaddr.js';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { RateLimiterRes } from 'rate-limiter-flexible';
 
-/** Links that do not work, and forms that nobody sent, which one address may come with in a minute. */
-export const MAX_REFUSED = 60;
+/** Wrong links to one challenge, or to none, that an address may come with in a minute. */
+export const MAX_REFUSED = 20;
 const WINDOW_S = 60;
 /** What is written about one challenge's refusals in an hour: whoever floods must not fill the audit trail. */
 export const MAX_WRITTEN = 20;
 const WRITTEN_WINDOW_S = 3_600;
 const IPV6_NETWORK = 64;
 
-/** Counts what each address is refused for, in this process: a token has 256 bits, so this spares the store rather than the secret. */
+/** Counts wrong links in this process: a token has 256 bits, so whoever guesses is only told sooner that it is no use. */
 export type Guesses = {
-  /** Seconds until the address may try again; undefined: now. */
-  waitFor(address: string | undefined): Promise<number | undefined>;
-  count(address: string | undefined): Promise<void>;
+  /** Seconds until the address may try again what it is about; undefined: now. */
+  waitFor(address: string | undefined, about: string): Promise<number | undefined>;
+  count(address: string | undefined, about: string): Promise<void>;
   /** Whether a refusal may still be written to this challenge's trail. */
   mayWrite(challengeId: string): Promise<boolean>;
 };
@@ -26,12 +26,12 @@ export function createGuesses(): Guesses {
     ...{ keyPrefix: 'written', points: MAX_WRITTEN, duration: WRITTEN_WINDOW_S },
   });
   return {
-    async waitFor(address) {
-      const state = await refused.get(networkOf(address));
+    async waitFor(address, about) {
+      const state = await refused.get(keyOf(address, about));
       if (!state || state.consumedPoints < MAX_REFUSED) return undefined;
       return Math.max(1, Math.ceil(state.msBeforeNext / 1_000));
     },
-    count: async (address) => void (await consume(refused, networkOf(address))),
+    count: async (address, about) => void (await consume(refused, keyOf(address, about))),
     mayWrite: (challengeId) => consume(written, challengeId),
   };
 }
@@ -45,6 +45,10 @@ function consume(limiter: RateLimiterMemory, key: string): Promise<boolean> {
       throw spent;
     },
   );
+}
+
+function keyOf(address: string | undefined, about: string): string {
+  return `${networkOf(address)} ${about}`;
 }
 
 /** One subscriber has a whole network of IPv6 addresses. */

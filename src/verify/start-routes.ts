@@ -46,8 +46,11 @@ export function startRoutes(deps: VisitDeps & SettleDeps & MethodDeps): Router {
       challengeId: challenge.id,
       to: 'in-progress',
       actor: 'target',
-      // What another browser told about itself is not about this one.
-      fields: { browser_hash: hash, device_fingerprint: null },
+      // What another browser told, and what was said in it, is not this person's.
+      fields: {
+        browser_hash: hash,
+        ...(visit.browser ? {} : { device_fingerprint: null, target_response: null }),
+      },
       detail: { ip: req.ip ?? null, browser: name },
     });
     res.redirect(303, `/challenge/${challenge.id}/${moved ? 'answer' : 'result'}`);

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import { asOf } from '../challenges/challenge.ts';
+import { mayTell } from '../challenges/device.ts';
 import type { Challenge } from '../challenges/challenge.ts';
 import { findAnyChallenge } from '../challenges/store.ts';
 import { safeEqual, sha256 } from '../kernel/crypto.ts';
@@ -12,7 +13,7 @@ import { letFrame } from '../web/security.ts';
 import { stop } from '../web/stop.ts';
 import type { Stop, StopKind } from '../web/stop.ts';
 import type { Bound, Browsers } from './browser.ts';
-import { isEmbeddedBy, isFramed, isFromOutside } from './frame.ts';
+import { isEmbeddedBy, isFramed, isFromOutside, isNavigation } from './frame.ts';
 import { refused } from './guard.ts';
 import type { GuardDeps } from './guard.ts';
 import type { View } from './pages.tsx';
@@ -24,16 +25,21 @@ export type Visit = View & { domains: string[]; browser: (Bound & { framed: bool
 export type BoundVisit = Visit & { browser: Bound };
 export type On = { req: Request<{ id: string }>; res: Response };
 
+/** What all links are about that no challenge belongs to. */
+const NOTHING = 'nothing';
+
 /** Whoever holds the link: id and token must both be right. */
 export async function byLink(deps: VisitDeps, on: On, token: string): Promise<Visit> {
   const { req } = on;
-  await refuseGuessers(deps, on);
   const challenge = await find(deps, req.params.id);
+  const about = challenge?.id ?? NOTHING;
+  await refuseGuesser(deps, on, about);
   if (challenge && safeEqual(sha256(token), challenge.verification_token_hash))
     return enter(deps, on, challenge);
   // The same answer as for an id that does not exist.
   if (challenge) await refused(deps, req, challenge, 'wrong_token');
-  else await deps.guesses.count(req.ip);
+  // What another page loads as a picture or a script tells whoever sends it nothing, but could lock its visitors out.
+  if (isNavigation(req)) await deps.guesses.count(req.ip, about);
   throw await stopOfNobody(deps, isFromOutside(req) ? 'not_framable' : 'not_a_link');
 }
 
@@ -56,7 +62,7 @@ export async function stopOfNobody({ db }: Pick<VisitDeps, 'db'>, kind: StopKind
 /** Lets the page carry the script that tells of the device, until it has told. */
 export function withDevice<V extends Visit>(visit: V): V {
   const { challenge, frame } = visit;
-  if (challenge.device_fingerprint !== null || challenge.erased_at !== null) return visit;
+  if (!mayTell(challenge, visit.now)) return visit;
   return { ...visit, frame: { ...frame, device: `/challenge/${challenge.id}/device` } };
 }
 
@@ -76,8 +82,9 @@ async function enter(deps: VisitDeps, { req, res }: On, challenge: Challenge): P
   return { frame, challenge, now: deps.now(), domains, browser };
 }
 
-async function refuseGuessers(deps: VisitDeps, { req, res }: On): Promise<void> {
-  const waitS = await deps.guesses.waitFor(req.ip);
+/** Of one address, for this one challenge: a whole office may share it. */
+async function refuseGuesser(deps: VisitDeps, { req, res }: On, about: string): Promise<void> {
+  const waitS = await deps.guesses.waitFor(req.ip, about);
   if (waitS === undefined) return;
   res.set('Retry-After', String(waitS));
   throw await stopOfNobody(deps, 'too_many');

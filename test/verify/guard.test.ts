@@ -123,14 +123,36 @@ describe('a link', () => {
     const address = newAddress();
     const ask = (token: string, from = address) =>
       server.request.get(`/challenge/start/${created.challenge_id}`).set(from).query({ token });
+    const other = await server.create();
     for (let guess = 0; guess < MAX_REFUSED; guess++) await ask(`guess ${guess}`).expect(404);
     const refused = await ask('one more').expect(429);
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
     expect(Number(refused.headers['retry-after'])).toBeLessThanOrEqual(60);
     await ask(tokenOf(created)).expect(429);
     await ask(tokenOf(created), newAddress()).expect(200);
+    // Whoever shares the address has no trouble with other links.
+    await server.request
+      .get(new URL(other.verification_url).pathname)
+      .set(address)
+      .query({ token: tokenOf(other) })
+      .expect(200);
+    await ask('from elsewhere', newAddress()).expect(404);
     expect(await refusals(created)).toHaveLength(MAX_WRITTEN);
   });
+});
+
+test('pictures on other pages lock nobody out', async () => {
+  const created = await server.create();
+  const from = { ...newAddress(), 'Sec-Fetch-Dest': 'image', 'Sec-Fetch-Site': 'cross-site' };
+  const path = `/challenge/start/${created.challenge_id}`;
+  for (let image = 0; image <= MAX_REFUSED; image++)
+    await server.request.get(path).set(from).query({ token: 'x' }).expect(404);
+  const { 'X-Forwarded-For': address } = from;
+  await server.request
+    .get(path)
+    .set('X-Forwarded-For', address)
+    .query({ token: tokenOf(created) })
+    .expect(200);
 });
 
 describe('an incident', () => {
@@ -165,6 +187,57 @@ describe('an incident', () => {
     });
     await createPerson(server).reportByLink(created).expect(410);
   });
+});
+
+describe('a browser that takes over', () => {
+  test('inherits nothing of what was said in the other one', async () => {
+    const created = await server.create();
+    const [first, second] = [createPerson(server), createPerson(server)];
+    await first.press(created).expect(303);
+    await first.tell(created).expect(204);
+    await first.answer(created, 'Please enrol my new phone').expect(303);
+    await second.press(created).expect(303);
+    expect(await server.read(created.challenge_id)).toMatchObject({
+      ...{ target_response: null, device_fingerprint: null, device_fingerprint_status: 'pending' },
+    });
+  });
+
+  test('keeps its own when it only presses Start again, and its name', async () => {
+    const created = await server.create();
+    const person = createPerson(server);
+    await person.press(created).expect(303);
+    await person.tell(created).expect(204);
+    await person.answer(created, 'I travel').expect(303);
+    await person.press(created).expect(303);
+    expect(await server.read(created.challenge_id)).toMatchObject({
+      ...{ target_response: 'I travel', device_fingerprint_status: 'collected' },
+    });
+    const rows = await server.db
+      .selectFrom('audit_entries')
+      .select('detail')
+      .where('challenge_id', '=', created.challenge_id)
+      .where('action', '=', 'in-progress')
+      .execute();
+    const names = rows.map(({ detail }) => (detail as { browser: string }).browser);
+    expect([names.length, new Set(names).size]).toEqual([2, 1]);
+  });
+});
+
+test('nothing about a visitor is written to a challenge that was erased', async () => {
+  const rights = { scopes: ['challenges:create', 'challenges:read', 'challenges:erase'], own_only: false };
+  const { apiKey } = await server.integration({ rights });
+  const created = await server.create({}, apiKey);
+  const path = `/api/v1/challenges/${created.challenge_id}`;
+  for (const step of ['cancel', 'erase'])
+    await server.request.post(`${path}/${step}`).set('X-API-Key', apiKey);
+  await server.request.get(`/challenge/start/${created.challenge_id}`).query({ token: 'x' }).expect(404);
+  expect(await refusals(created)).toEqual(['wrong_token']);
+  const details = await server.db
+    .selectFrom('audit_entries')
+    .select('detail')
+    .where('challenge_id', '=', created.challenge_id)
+    .execute();
+  expect(JSON.stringify(details)).not.toContain('"ip"');
 });
 
 describe('what the person adds', () => {

@@ -8,10 +8,14 @@ create table identity_providers (
   -- what people know it by
   name text not null,
   settings_sealed text not null,
+  -- where it sends browsers back to. No two OpenID providers share a path: an answer that one of them gave must not be
+  -- taken for another's (RFC 9700, 4.4)
+  callback_path text not null,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   unique (tenant_id, mode, kind)
 );
+create unique index identity_providers_oidc_callback on identity_providers (callback_path) where kind = 'oidc';
 
 -- Who else a person is known as: whoever signs in as `alias` is the target `identity`. Both folded to lower case.
 create table subject_aliases (

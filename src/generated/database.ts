@@ -191,6 +191,7 @@ export interface IdempotencyKeys {
 }
 
 export interface IdentityProviders {
+  callback_path: string;
   created_at: Generated<Timestamp>;
   id: string;
   kind: 'oidc' | 'saml';

@@ -682,6 +682,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/callback/oidc/{idp_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                idp_id: string;
+            };
+            cookie?: never;
+        };
+        /** The same for every further OpenID provider of this server; none shares a path with another */
+        get: operations["finishOwnOidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/saml/acs": {
         parameters: {
             query?: never;
@@ -2703,6 +2722,27 @@ export interface operations {
             503: components["responses"]["Page"];
         };
     };
+    finishOwnOidc: {
+        parameters: {
+            query?: {
+                state?: string;
+                code?: string;
+                iss?: string;
+                error?: string;
+            };
+            header?: never;
+            path: {
+                idp_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            303: components["responses"]["SeeOther"];
+            404: components["responses"]["Page"];
+            503: components["responses"]["Page"];
+        };
+    };
     finishSaml: {
         parameters: {
             query?: never;
@@ -2754,7 +2794,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A JWK Set (RFC 7517). Keys are never taken out, so that a proof can be checked years later. */
+            /** @description A JWK Set (RFC 7517). Keys stay in it, so that a proof can be checked years later; only one that has leaked is taken out. */
             200: {
                 headers: {
                     "Cache-Control"?: string;

@@ -3,7 +3,6 @@ import type { Insertable, Selectable } from 'kysely';
 import type { Challenge } from '../challenges/challenge.ts';
 import type { Db } from '../db/database.ts';
 import type { SignInAttempts } from '../generated/database.ts';
-import type { Kind } from './store.ts';
 
 export type Attempt = Selectable<SignInAttempts>;
 /** What an attempt ended with when another was begun. */
@@ -45,17 +44,17 @@ export function findOpenAttempt(db: Db, challengeId: string): Promise<Attempt | 
     .executeTakeFirst();
 }
 
-/** Compare-and-set: takes the open attempt that this state belongs to, for whoever comes first. */
+/** Compare-and-set: takes the open attempt that this state belongs to, at this path, for whoever comes first. */
 export function takeAttempt(
   db: Db,
-  { kind, stateHash, at }: { kind: Kind; stateHash: string; at: Date },
+  { callbackPath, stateHash, at }: { callbackPath: string; stateHash: string; at: Date },
 ): Promise<Attempt | undefined> {
   return db
     .updateTable('sign_in_attempts')
     .from('identity_providers')
     .set({ status: 'answered', answered_at: at })
     .whereRef('identity_providers.id', '=', 'sign_in_attempts.identity_provider_id')
-    .where('kind', '=', kind)
+    .where('callback_path', '=', callbackPath)
     .where('state_hash', '=', stateHash)
     .where('status', '=', 'open')
     .returningAll('sign_in_attempts')

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { isTerminal } from '../challenges/challenge.ts';
+import { asOf, isTerminal } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
 import type { DB } from '../generated/database.ts';
 import { newToken, sha256 } from '../kernel/crypto.ts';
@@ -26,6 +26,8 @@ export type SignInDeps = {
   now: () => Date;
   log: Log;
   metrics: Pick<Metrics, 'signInsTotal'>;
+  /** whether something that was refused may still be written to a challenge's trail */
+  guesses: { mayWrite(challengeId: string): Promise<boolean> };
   wake: (endpointIds: readonly string[]) => void;
 };
 /** The browser that clicked: the hash of its cookie, the name it keeps over several clicks, and its address. */
@@ -45,6 +47,8 @@ export async function findSignInUrl(
   challenge: Challenge,
 ): Promise<string | undefined> {
   const attempt = await findOpenAttempt(db, challenge.id);
+  // Another browser that took over has not begun yet.
+  if (attempt?.browser_hash !== challenge.browser_hash) return undefined;
   return attempt?.kept_sealed ? openKept(sealer, attempt.id, attempt.kept_sealed).url : undefined;
 }
 
@@ -73,7 +77,8 @@ export async function beginSignIn(deps: SignInDeps, challenge: Challenge, clicke
   const id = newId();
   await db.transaction().execute(async (tx) => {
     const current = await lockChallenge(tx, challenge.id);
-    if (!current || isTerminal(current.status) || current.browser_hash !== clicker.hash)
+    const over = !current || isTerminal(asOf(current, now()).status);
+    if (over || current.browser_hash !== clicker.hash)
       throw new AppError('conflict', 'The challenge went on without this browser');
     await insertAttempt(tx, {
       ...{ id, challenge_id: challenge.id, identity_provider_id: idp.id, state_hash: sha256(state) },

@@ -18,27 +18,30 @@ import { SignInRefused } from './method.ts';
 import type { SignIn } from './method.ts';
 import { auditSignIn, refuse } from './refuse.ts';
 import { findIdpById, sealContext } from './store.ts';
-import type { Idp, Kind } from './store.ts';
+import type { Idp } from './store.ts';
 
 /** How long a person may take at the IdP. */
 export const SIGN_IN_MS = 30 * 60_000;
 
-/** What the browser brought back: the state that finds the attempt, and all parameters. */
-export type Brought = { kind: Kind; state: string; parameters: { [name: string]: string } };
+/** What a browser brought back to a path: the state that finds the attempt, all parameters, and the browser's address. */
+export type Brought = {
+  callbackPath: string;
+  state: string;
+  parameters: { [name: string]: string };
+  address: string | null;
+};
 /** Which challenge it is about; with a ticket if somebody did sign in. */
 export type Finished = { challengeId: string; ticket?: string };
 
 /**
  * Checks what the IdP sent by the browser. Whoever signed in is kept, and the browser gets a ticket for it: only the
- * browser that clicked, showing this ticket, may go on. Undefined: the state belongs to no attempt under way.
+ * browser that clicked, showing this ticket, may go on. Undefined: the state belongs to no attempt there ever was.
  */
 export async function finishSignIn(deps: SignInDeps, brought: Brought): Promise<Finished | undefined> {
   const stateHash = sha256(brought.state);
-  const attempt = await takeAttempt(deps.db, { kind: brought.kind, stateHash, at: deps.now() });
-  if (!attempt) {
-    await auditReplay(deps, stateHash);
-    return undefined;
-  }
+  const { callbackPath, address } = brought;
+  const attempt = await takeAttempt(deps.db, { callbackPath, stateHash, at: deps.now() });
+  if (!attempt) return noteRepeat(deps, stateHash, address);
   const idp = await findIdpById(deps.db, attempt.identity_provider_id);
   const challengeId = attempt.challenge_id;
   try {
@@ -55,7 +58,7 @@ export async function finishSignIn(deps: SignInDeps, brought: Brought): Promise<
     const about = { err: error, reason, challenge_id: challengeId, idp: idp.name };
     if (error instanceof SignInRefused) deps.log.warn(about, 'a sign-in was refused');
     else deps.log.error(about, 'a sign-in failed by a fault of ours');
-    await refuse(deps, { attempt, idp, reason });
+    await refuse(deps, { attempt, idp, reason, address });
     return { challengeId };
   }
 }
@@ -68,7 +71,7 @@ async function check(
 ): Promise<SignIn> {
   const { clicked_at: clickedAt, kept_sealed } = attempt;
   if (kept_sealed === null || now().getTime() > clickedAt.getTime() + SIGN_IN_MS)
-    throw new SignInRefused('response_expired', 'The person took too long at the IdP');
+    throw new SignInRefused('timed_out', 'The person took too long at the IdP');
   const { kept } = openKept(sealer, attempt.id, kept_sealed);
   const http = { outbound, reach: reachOf(idp.mode) };
   const answer = { parameters, kept, publicUrl, clickedAt, now: now() };
@@ -78,12 +81,22 @@ async function check(
   return signIn;
 }
 
-/** A state is good for one answer; whatever comes with it again changes nothing. */
-async function auditReplay({ db, now }: SignInDeps, stateHash: string): Promise<void> {
+/** A state is good for one answer, at its own path; whatever else comes with it changes nothing, and the browser's cookie decides where it leads. */
+async function noteRepeat(
+  { db, now, guesses }: SignInDeps,
+  stateHash: string,
+  address: string | null,
+): Promise<Finished | undefined> {
   const attempt = await findAttemptByState(db, stateHash);
   const challenge = attempt && (await findAnyChallenge(db, attempt.challenge_id));
-  if (!challenge || isTerminal(asOf(challenge, now()).status)) return;
-  const { outcome } = attempt;
-  const reason = outcome === SUPERSEDED || outcome === TIMED_OUT ? outcome : 'replayed_response';
-  await auditSignIn(db, challenge, { attempt, reason }, now());
+  if (!challenge) return undefined;
+  const over = isTerminal(asOf(challenge, now()).status);
+  if (!over && (await guesses.mayWrite(challenge.id)))
+    await auditSignIn(db, challenge, { attempt, reason: reasonOf(attempt), address }, now());
+  return { challengeId: challenge.id };
+}
+
+function reasonOf({ status, outcome }: Attempt): string {
+  if (status === 'open') return 'wrong_callback';
+  return outcome === SUPERSEDED || outcome === TIMED_OUT ? outcome : 'replayed_response';
 }

@@ -7,6 +7,7 @@ export type Reason =
   // nobody's fault on this side of the IdP: the person may try again as often as they like
   | 'idp_error'
   | 'idp_unavailable'
+  | 'timed_out'
   // nothing to hold against the answer itself, but it is not the wanted one: counts as a try
   | 'stale_authentication'
   | 'insufficient_acr'
@@ -54,8 +55,11 @@ export type SignIn = {
   once?: { key: string; until: Date };
 };
 
-/** A tenant's IdP with its settings in the clear; `key` changes whenever they do, for what is kept in memory. */
-export type OpenIdp = { id: string; key: string; settings: Settings };
+/**
+ * A tenant's IdP with its settings in the clear; `key` changes whenever they do, for what is kept in memory.
+ * `callbackPath`: where on this server it sends browsers back to.
+ */
+export type OpenIdp = { id: string; key: string; settings: Settings; callbackPath: string };
 
 /** One way to the IdP. `state` is unguessable, comes back with the answer, and is known to the browser alone. */
 export type Run = {
@@ -88,7 +92,7 @@ export type Method = {
   /** Throws a 400 for settings that cannot be right. */
   checkSettings?(settings: Settings): void;
   /** What the operator is to enter at the IdP, a line each. */
-  setUp(publicUrl: string, settings: Settings): string[];
+  setUp(publicUrl: string, idp: OpenIdp): string[];
   /** Throws SignInRefused (idp_unavailable) when the IdP cannot be asked. */
   begin(run: Run, idp: OpenIdp, http: Http): Promise<Begun>;
   /** Who signed in; throws SignInRefused for everything that is not wholly right. */

@@ -15,7 +15,7 @@ import type { Idp } from './store.ts';
 const DEFAULT_MAX_ATTEMPTS = 3;
 
 /** Nobody's fault on this side of the IdP: the person may try again as often as they like. */
-const FREE: readonly string[] = ['idp_error', 'idp_unavailable'] satisfies Reason[];
+const FREE: readonly string[] = ['idp_error', 'idp_unavailable', 'timed_out'] satisfies Reason[];
 const DENIED = 'access_denied' satisfies Reason;
 
 /** An attempt that does not count, and what is known about it. */
@@ -23,6 +23,8 @@ export type Refusal = {
   attempt: Attempt;
   idp: Idp;
   reason: Reason;
+  /** of the browser that brought the answer, which need not be the one that clicked */
+  address: string | null;
   /** who it was instead, where that is known */
   signedInAs?: string | null;
 };
@@ -56,13 +58,14 @@ export async function refuse(deps: SignInDeps, refusal: Refusal): Promise<Challe
 export async function auditSignIn(
   db: Db,
   { id, tenant_id }: Pick<Challenge, 'id' | 'tenant_id'>,
-  { attempt, reason, signedInAs }: { attempt: Attempt; reason: string; signedInAs?: string | null },
+  { attempt, reason, address, signedInAs }: Omit<Refusal, 'idp' | 'reason'> & { reason: string },
   at: Date,
 ): Promise<void> {
   await recordAudit(db, {
     ...{ tenant_id, challenge_id: id, at, actor: 'target', action: 'sign_in_refused' },
     detail: {
-      ...{ reason, attempt: attempt.id, ip: attempt.address },
+      ...{ reason, attempt: attempt.id, ip: address },
+      ...(address === attempt.address ? {} : { clicked_from: attempt.address }),
       ...(signedInAs === undefined ? {} : { signed_in_as: signedInAs }),
     },
   });

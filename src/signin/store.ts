@@ -9,6 +9,8 @@ export type Kind = Idp['kind'];
 /** Which IdP is meant: a tenant has at most one of each kind in each mode. */
 export type Place = { tenant_id: string; mode: 'test' | 'live'; kind: Kind };
 
+/** Where browsers come back to, of the first IdP of a kind. */
+const CALLBACK_PATHS: Record<Kind, string> = { oidc: '/auth/callback/oidc', saml: '/saml/acs' };
 const VERIFIED = 'verified';
 /** Outcomes that say nothing about the IdP: the person clicked again, or never came back. */
 const GIVEN_UP = ['superseded', 'timed_out'];
@@ -62,14 +64,27 @@ export async function saveIdp(
   const existing = await findIdpOf(db, place);
   const id = existing?.id ?? newId();
   const settings_sealed = seal(id);
+  const callback_path = existing?.callback_path ?? (await freeCallbackPath(db, place.kind, id));
   await db
     .insertInto('identity_providers')
-    .values({ id, ...place, name, settings_sealed })
+    .values({ id, ...place, name, settings_sealed, callback_path })
     .onConflict((conflict) =>
       conflict.column('id').doUpdateSet({ name, settings_sealed, updated_at: sql`now()` }),
     )
     .execute();
   return id;
+}
+
+/** The documented path while no other OpenID provider of this server has it, else one of its own; a SAML answer says whose it is. */
+async function freeCallbackPath(db: Db, kind: Kind, id: string): Promise<string> {
+  const path = CALLBACK_PATHS[kind];
+  if (kind === 'saml') return path;
+  const taken = await db
+    .selectFrom('identity_providers')
+    .select('id')
+    .where('callback_path', '=', path)
+    .executeTakeFirst();
+  return taken ? `${path}/${id}` : path;
 }
 
 /**

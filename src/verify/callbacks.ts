@@ -1,5 +1,5 @@
 import express, { Router } from 'express';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { finishSignIn } from '../signin/finish.ts';
 import type { Brought } from '../signin/finish.ts';
 import { serviceMetadata } from '../signin/saml-metadata.ts';
@@ -14,11 +14,14 @@ const MAX_RESPONSE_BYTES = 262_144;
 /** Where OpenID providers send the browser back to. */
 export function oidcCallback(deps: SignInDeps): Router {
   const router = Router();
-  router.get('/callback/oidc', async (req, res) => {
+  const paths = ['/callback/oidc', '/callback/oidc/:idp'];
+  // Whoever only looks must not use up an answer that counts once.
+  router.head(paths, (_req, res) => void res.end());
+  router.get(paths, async (req, res) => {
     const parameters = textsOf(req.query);
-    await answer(deps, res, { kind: 'oidc', state: parameters.state ?? '', parameters });
+    await answer(deps, { req, res }, { state: parameters.state ?? '', parameters });
   });
-  router.all('/callback/oidc', allow('GET'));
+  router.all(paths, allow('GET'));
   return router;
 }
 
@@ -31,7 +34,7 @@ export function samlDoor(deps: SignInDeps): Router {
   });
   router.post('/acs', form, async (req, res) => {
     const parameters = textsOf(req.body);
-    await answer(deps, res, { kind: 'saml', state: parameters.RelayState ?? '', parameters });
+    await answer(deps, { req, res }, { state: parameters.RelayState ?? '', parameters });
   });
   router.all('/metadata', allow('GET'));
   router.all('/acs', allow('POST'));
@@ -39,8 +42,13 @@ export function samlDoor(deps: SignInDeps): Router {
 }
 
 /** The browser's cookie is for the challenge's own paths, and comes with a GET alone: who signed in is settled there. */
-async function answer(deps: SignInDeps, res: Response, brought: Brought): Promise<void> {
-  const finished = await finishSignIn(deps, brought);
+async function answer(
+  deps: SignInDeps,
+  { req, res }: { req: Request; res: Response },
+  brought: Pick<Brought, 'state' | 'parameters'>,
+): Promise<void> {
+  const callbackPath = `${req.baseUrl}${req.path}`;
+  const finished = await finishSignIn(deps, { ...brought, callbackPath, address: req.ip ?? null });
   if (!finished) throw await stopOfNobody(deps, 'sign_in_unknown');
   const { challengeId, ticket } = finished;
   const path = ticket === undefined ? 'result' : `signed-in?${new URLSearchParams({ ticket }).toString()}`;

@@ -534,6 +534,8 @@ test('when the server or its database fails', async () => {
   const page = (name: string) => person.agent.get(`/challenge/${created.challenge_id}/${name}`);
   keeps('retryVerification', 503, await person.retry(created));
   keeps('finishOidc', 503, await person.agent.get('/auth/callback/oidc?state=x'));
+  const own = `/auth/callback/oidc/${NOBODY}?state=x`;
+  keeps('finishOwnOidc', 503, await person.agent.get(own));
   keeps('finishSaml', 503, await person.agent.post('/saml/acs').type('form').send({ RelayState: 'x' }));
   keeps('continueToProvider', 503, await page('continue'));
   keeps('readiness', 503, await one.request.get('/readyz'));

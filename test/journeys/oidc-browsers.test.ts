@@ -75,10 +75,33 @@ describe('an answer for one challenge', () => {
     const back = await signIn(url);
     await comeBack(person, back);
     expect(await statusOf(created)).toBe('verified');
-    expect((await comeBack(person, back)).called.status).toBe(404);
-    expect((await comeBack(createPerson(server), back)).called.status).toBe(404);
+    const result = `/challenge/${created.challenge_id}/result`;
+    expect((await comeBack(person, back)).location).toBe(result);
+    expect((await comeBack(createPerson(server), back)).location).toBe(result);
     expect(await statusOf(created)).toBe('verified');
     expect(await completions(created)).toHaveLength(1);
+  });
+
+  test('is not used up by whoever only looks', async () => {
+    const { created, person, url } = await atTheIdp();
+    const { pathname, search } = new URL(await signIn(url));
+    await createPerson(server)
+      .agent.head(pathname + search)
+      .expect(200);
+    const { headers } = await person.agent.get(pathname + search).expect(303);
+    await person.agent.head(headers.location ?? '').expect(200);
+    await person.agent.get(headers.location ?? '').expect(303);
+    expect(await statusOf(created)).toBe('verified');
+  });
+
+  test('that comes in one tab, while Start was pressed again in another, is told from another browser’s', async () => {
+    const { created, person, url } = await atTheIdp();
+    const { pathname, search } = new URL(await signIn(url));
+    const { headers } = await person.agent.get(pathname + search).expect(303);
+    await person.press(created).expect(303);
+    await person.agent.get(headers.location ?? '').expect(303);
+    expect(await statusOf(created)).toBe('in-progress');
+    expect(await refusalsOf(server, created)).toEqual(['superseded']);
   });
 
   test('that comes again before it has counted is written down', async () => {
@@ -109,7 +132,7 @@ describe('two browsers', () => {
   test('cannot both go on: the second takes over, and what the first brings no longer counts', async () => {
     const first = await atTheIdp();
     const second = await sendOff(server, first.created);
-    expect((await comeBack(first.person, await signIn(first.url))).called.status).toBe(404);
+    expect((await comeBack(first.person, await signIn(first.url))).concluded).toBeUndefined();
     await first.person.result(first.created).expect(403);
     await comeBack(second.person, await signIn(second.url));
     expect(await statusOf(first.created)).toBe('verified');
@@ -136,8 +159,9 @@ describe('two browsers', () => {
     const one = await ticketed(first);
     // The same browser in two tabs: one callback, and its ticket shown many times at once.
     const called = await Promise.all([1, 2, 3].map(() => one.person.agent.get(one.callback)));
-    expect(called.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([303, 404, 404]);
-    const location = called.find(({ status }) => status === 303)?.headers.location ?? '';
+    const ahead = called.filter(({ headers }) => headers.location?.includes('/signed-in'));
+    expect(ahead).toHaveLength(1);
+    const location = ahead[0]?.headers.location ?? '';
     await Promise.all([1, 2, 3].map(() => one.person.agent.get(location)));
     expect(await statusOf(first.created)).toBe('verified');
     expect(await completions(first.created)).toHaveLength(1);

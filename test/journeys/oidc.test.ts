@@ -101,6 +101,26 @@ describe('a person who signs in at the company’s OpenID provider', () => {
     expect(await stateOf(created)).toEqual(['verified', null]);
   });
 
+  test('has no more tries for opening the link again', async () => {
+    const { created, person } = await atTheIdp();
+    for (const left of ['in-progress', 'in-progress', 'failed']) {
+      const { url } = await sendOff(server, created, person);
+      await comeBack(person, await signIn(url, EVE));
+      expect((await server.read(created.challenge_id)).status).toBe(left);
+    }
+  });
+
+  test('does not use up the tries of another browser', async () => {
+    const { created, url, person } = await atTheIdp();
+    await comeBack(person, await signIn(url, EVE));
+    await comeBack(person, await signIn(await sendAgain(person, created), EVE));
+    const other = await sendOff(server, created);
+    await comeBack(other.person, await signIn(other.url, EVE));
+    expect(await stateOf(created)).toEqual(['in-progress', null]);
+    await comeBack(other.person, await signIn(await sendAgain(other.person, created)));
+    expect(await stateOf(created)).toEqual(['verified', null]);
+  });
+
   test('who says no there has failed', async () => {
     const { created, person, url } = await atTheIdp();
     const { location } = await comeBack(person, await createVisitor().cancel(url));
@@ -111,7 +131,7 @@ describe('a person who signs in at the company’s OpenID provider', () => {
   test('may leave the IdP and begin again: only the last way counts', async () => {
     const { created, person, url } = await atTheIdp();
     const second = await sendAgain(person, created);
-    expect((await comeBack(person, await signIn(url))).called.status).toBe(404);
+    expect((await comeBack(person, await signIn(url))).concluded).toBeUndefined();
     expect(await stateOf(created)).toEqual(['in-progress', null]);
     await comeBack(person, await signIn(second));
     expect(await stateOf(created)).toEqual(['verified', null]);

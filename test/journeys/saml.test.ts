@@ -187,7 +187,7 @@ describe('an answer that is not right verifies nobody and leaves its reason in t
     const carried = await signInAt(visit.url, { login: 'eve@example.com' });
     await bringBack(visit.person, carried);
     const posted = await bringBack(visit.person, carried);
-    expect(posted.status).toBe(404);
+    expect(posted.headers.location).toBe(`/challenge/${visit.created.challenge_id}/result`);
     expect(await refusalsOf(visit.created)).toEqual(['subject_mismatch', 'replayed_response']);
   });
 

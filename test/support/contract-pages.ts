@@ -56,8 +56,9 @@ async function driveGuesses(keeps: Keeps, server: TestServer): Promise<void> {
   // An address of its own: what it is refused for must not keep the other tests out.
   const from = { 'X-Forwarded-For': '203.0.113.77' };
   const person = createPerson(server);
+  const guess = { ...created, verification_url: `${created.verification_url}x` };
   await until(
-    async () => (await person.open(strangerOf(created)).set(from)).status === 429,
+    async () => (await person.open(guess).set(from)).status === 429,
     'the address to be refused',
   );
   const report = person.agent.get(reportPath(created)).query({ token: tokenOf(created) });
@@ -156,11 +157,15 @@ export async function driveCallbacks(
   const state = await begin('oidc', 'state');
   const oidc = (query: object) => person.agent.get('/auth/callback/oidc').query(query);
   keeps('finishOidc', 303, await oidc({ state, error: 'access_denied' }));
-  keeps('finishOidc', 404, await oidc({ state, error: 'access_denied' }));
+  keeps('finishOidc', 404, await oidc({ state: 'unknown' }));
+  // At another one's path an answer counts for nothing.
+  const elsewhere = (query: object) => person.agent.get(`/auth/callback/oidc/${NOBODY}`).query(query);
+  keeps('finishOwnOidc', 303, await elsewhere({ state }));
+  keeps('finishOwnOidc', 404, await elsewhere({ state: 'unknown' }));
   const RelayState = await begin('saml', 'RelayState');
   const saml = (fields: object) => person.agent.post('/saml/acs').type('form').send(fields);
   keeps('finishSaml', 303, await saml({ RelayState, SAMLResponse: 'nonsense' }));
-  keeps('finishSaml', 404, await saml({ RelayState, SAMLResponse: 'nonsense' }));
+  keeps('finishSaml', 404, await saml({ RelayState: 'unknown', SAMLResponse: 'nonsense' }));
   keeps('finishSaml', 413, await saml({ RelayState, SAMLResponse: 'x'.repeat(300_000) }));
   keeps('getSamlMetadata', 200, await person.agent.get('/saml/metadata').buffer(true));
   await idp.close();

@@ -48,10 +48,10 @@ export function startPage(view: View, { token, label, framed, ownTabOnly, starte
       {framed && ownTabOnly ? null : (
         <form method="post" action={path}>
           <input type="hidden" name="token" value={token} />
-          <Go>{start.go(isolate(label))}</Go>
+          <Go>{start.next}</Go>
         </form>
       )}
-      <p class="quiet">{start.harmless}</p>
+      <p class="quiet">{`${start.after(isolate(label))} ${start.harmless}`}</p>
       <p class="quiet">{start.told}</p>
       <ReportLink view={view} to={`${path}/report?${query}`} />
     </>,

@@ -99,7 +99,7 @@ describe('in a real browser', () => {
     await page.goto(created.verification_url);
     await page.getByRole('link', { name: 'Deutsch' }).click();
     for (const [button, path] of [
-      ['Weiter mit der Testumgebung', /\/answer$/],
+      ['Weiter', /\/answer$/],
       ['Weiter mit der Testumgebung', /\/sandbox$/],
       ['Bestätigen', /\/result$/],
     ] as const) {

@@ -69,7 +69,7 @@ describe('the whole server by https', () => {
     expect(created.verification_url).toMatch(`${ORIGIN}/challenge/start/`);
     const page = await nginx.request(created.verification_url);
     expect(page.status).toBe(200);
-    expect(page.text).toContain('Continue with the sandbox');
+    expect(page.text).toMatch(/prove who you are with .?the sandbox/);
     expect(page.headers['strict-transport-security']).toBeDefined();
     const { answer } = await start(created, '127.0.0.1');
     expect(answer.status).toBe(303);

@@ -42,7 +42,7 @@ async function newPage(device: object = {}) {
 async function goToIdp(page: Page, created: Created, name?: string): Promise<void> {
   await page.goto(created.verification_url);
   if (name) await inspect(page, `${name}-1-start`);
-  await page.getByRole('button', { name: 'Continue with Example ID' }).click();
+  await page.getByRole('button', { name: 'Continue' }).click();
   await page.waitForURL(/\/answer$/);
   if (name) await inspect(page, `${name}-2-answer`);
   await page.getByLabel('Your words (optional)').fill('Yes, that was me on the phone.');
@@ -143,7 +143,7 @@ describe('in a real browser, with the OpenID provider on another site', () => {
     story.idp.goAway(true);
     const { page } = await newPage(PHONE);
     await page.goto(created.verification_url);
-    await page.getByRole('button', { name: 'Continue with Example ID' }).click();
+    await page.getByRole('button', { name: 'Continue' }).click();
     await page.waitForURL(/\/answer$/);
     await page.getByRole('button', { name: 'Continue with Example ID' }).click();
     await inspectEverywhere(page, 'oidc-*-9-away');

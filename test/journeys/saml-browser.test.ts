@@ -59,7 +59,7 @@ async function inspect(page: Page, name: string): Promise<void> {
 async function goToIdp(page: Page, created: Created, name?: string): Promise<void> {
   await page.goto(created.verification_url);
   if (name) await inspect(page, `${name}-1-start`);
-  await page.getByRole('button', { name: 'Continue with Acme sign-in' }).click();
+  await page.getByRole('button', { name: 'Continue' }).click();
   await page.waitForURL(/\/answer$/);
   if (name) await inspect(page, `${name}-2-answer`);
   await page.getByLabel('Your words (optional)').fill('Yes, that was me on the phone.');

@@ -56,6 +56,8 @@ export const de = {
     before: 'Hier wurde schon begonnen',
     beforeText:
       'Jemand hat bereits auf „Weiter“ gedrückt, in diesem Browser oder auf einem anderen Gerät. Waren Sie das, können Sie hier neu beginnen; was dort offen ist, zählt dann nicht mehr. Waren Sie es nicht, melden Sie es.',
+    next: 'Weiter',
+    after: (label: string) => `Danach weisen Sie mit ${label} nach, wer Sie sind.`,
     go: (label: string) => `Weiter mit ${label}`,
     harmless:
       'Durch das Öffnen dieser Seite ist nichts geschehen. Erst wenn Sie fortfahren, geschieht etwas.',

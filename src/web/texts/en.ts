@@ -53,6 +53,8 @@ export const en = {
     before: 'This was started before',
     beforeText:
       'Somebody has pressed Continue already, in this browser or on another device. If that was you, you may start again here; what is open there then no longer counts. If it was not you, report it.',
+    next: 'Continue',
+    after: (label: string) => `Then you prove who you are with ${label}.`,
     go: (label: string) => `Continue with ${label}`,
     harmless: 'Opening this page has changed nothing. Nothing happens until you continue.',
     told: 'With the result, whoever asks is told some facts about your device: browser, system, screen, time zone, language and network address.',

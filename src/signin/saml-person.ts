@@ -1,7 +1,8 @@
 import type { Settings } from '../providers/provider.ts';
 import { SignInRefused } from './method.ts';
 import type { SignIn } from './method.ts';
-import { attributeOf, childNamed, childrenNamed, textOf } from './saml-xml.ts';
+import { isPlain, printable } from './plain.ts';
+import { attributeOf, BadXml, childNamed, childrenNamed, textOf } from './saml-xml.ts';
 
 /** Where IdPs put the e-mail address, unless they are told otherwise: the LDAP attribute, Microsoft's, and plain names. */
 const EMAIL_ATTRIBUTES = [
@@ -11,6 +12,9 @@ const EMAIL_ATTRIBUTES = [
   'mail',
 ];
 const METHODS_ATTRIBUTE = 'http://schemas.microsoft.com/claims/authnmethodsreferences';
+const UNSPECIFIED = 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified';
+/** Any other kind of name may look like an e-mail address, and be none: a persistent name, a Kerberos principal. */
+const EMAIL_FORMATS = new Set(['urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress', UNSPECIFIED]);
 
 /** What an assertion says of the person. Throws SignInRefused when it names nobody, BadXml when a value is not plain text. */
 export function readPerson(
@@ -20,29 +24,40 @@ export function readPerson(
   const subject = childNamed(assertion, 'assertion', 'Subject');
   const name = subject && childNamed(subject, 'assertion', 'NameID');
   const id = name ? textOf(name) : '';
-  if (id === '') throw new SignInRefused('no_subject', 'The assertion has no NameID');
+  if (!name || id === '') throw new SignInRefused('no_subject', 'The assertion has no NameID');
+  if (!isPlain(id)) throw new SignInRefused('no_subject', `NameID is no plain text: ${printable(id)}`);
   const values = readAttributes(assertion);
-  const emails = email_attribute ? values(email_attribute) : [id, ...EMAIL_ATTRIBUTES.flatMap(values)];
+  const told = (email_attribute ? [email_attribute] : EMAIL_ATTRIBUTES).flatMap(values);
+  const isNameEmail = email_attribute === '' && told.length === 0 && isEmailFormat(name);
   return {
     id,
-    email: emails.find(isEmail) ?? null,
+    email: (isNameEmail ? [id] : told).find(isEmail) ?? null,
     claim: subject_attribute ? values(subject_attribute) : [],
     amr: values(METHODS_ATTRIBUTE),
   };
+}
+
+function isEmailFormat(name: Element): boolean {
+  return EMAIL_FORMATS.has(attributeOf(name, 'Format') ?? UNSPECIFIED);
 }
 
 function isEmail(text: string): boolean {
   return /^[^\s@]+@[^\s@]+$/.test(text);
 }
 
+/** The values of an attribute, of which all are plain text. */
 function readAttributes(assertion: Element): (name: string) => string[] {
   const attributes = childrenNamed(assertion, 'assertion', 'AttributeStatement').flatMap((statement) =>
     childrenNamed(statement, 'assertion', 'Attribute'),
   );
-  return (name) =>
-    attributes
+  return (name) => {
+    const values = attributes
       .filter((attribute) => attributeOf(attribute, 'Name') === name)
       .flatMap((attribute) => childrenNamed(attribute, 'assertion', 'AttributeValue'))
       .map(textOf)
       .filter(Boolean);
+    const odd = values.find((value) => !isPlain(value));
+    if (odd !== undefined) throw new BadXml(`Attribute ${name} is no plain text: ${printable(odd)}`);
+    return values;
+  };
 }

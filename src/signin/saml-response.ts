@@ -1,17 +1,9 @@
 import { SignInRefused } from './method.ts';
 import type { IdpAnswer } from './method.ts';
 import { acsUrlOf } from './saml-metadata.ts';
+import { printable } from './plain.ts';
 import { checkSignatures } from './saml-signature.ts';
-import {
-  attributeOf,
-  BadXml,
-  childNamed,
-  childrenNamed,
-  isElement,
-  parseXml,
-  textOf,
-  withDescendants,
-} from './saml-xml.ts';
+import { attributeOf, BadXml, childNamed, isElement, parseXml, textOf, withDescendants } from './saml-xml.ts';
 
 /** In base64; what people are known by and the groups they are in take a tenth of it. */
 const MAX_CHARACTERS = 262_144;
@@ -68,25 +60,28 @@ function checkAddresses(response: Element, { kept, publicUrl }: IdpAnswer, entit
   if (!isElement(response, 'protocol', 'Response')) throw new BadXml('It is no SAML 2.0 response.');
   const issuer = childNamed(response, 'assertion', 'Issuer');
   if (issuer && textOf(issuer) !== entityId)
-    throw new SignInRefused('wrong_issuer', `The response is by ${textOf(issuer)}`);
+    throw new SignInRefused('wrong_issuer', `The response is by ${printable(textOf(issuer))}`);
   const destination = attributeOf(response, 'Destination') ?? acsUrlOf(publicUrl);
   if (destination !== acsUrlOf(publicUrl))
-    throw new SignInRefused('wrong_destination', `The response is for ${destination}`);
+    throw new SignInRefused('wrong_destination', `The response is for ${printable(destination)}`);
   const request = attributeOf(response, 'InResponseTo');
   if (request === undefined || request !== kept.request_id)
-    throw new SignInRefused('wrong_request', `The response answers ${request ?? 'no request'}`);
+    throw new SignInRefused('wrong_request', `The response answers ${printable(request ?? 'no request')}`);
 }
 
 function checkStatus(response: Element): void {
   const codes = statusCodes(childNamed(response, 'protocol', 'Status'));
   if (codes[0] === `${STATUS}Success`) return;
   const reason = codes.includes(`${STATUS}RequestDenied`) ? 'access_denied' : 'idp_error';
-  throw new SignInRefused(reason, `The IdP answered ${codes.join(' ') || 'without a status'}`);
+  throw new SignInRefused(
+    reason,
+    `The IdP answered ${codes.map((code) => printable(code)).join(' ') || 'without a status'}`,
+  );
 }
 
 /** The status and the one below it, which is more exact. */
 function statusCodes(status: Element | undefined): string[] {
-  const outer = status ? childrenNamed(status, 'protocol', 'StatusCode') : [];
-  const inner = outer.flatMap((code) => childrenNamed(code, 'protocol', 'StatusCode'));
-  return [...outer, ...inner].map((code) => attributeOf(code, 'Value') ?? '');
+  const outer = status && childNamed(status, 'protocol', 'StatusCode');
+  const inner = outer && childNamed(outer, 'protocol', 'StatusCode');
+  return [outer, inner].flatMap((code) => (code ? [attributeOf(code, 'Value') ?? ''] : []));
 }

@@ -4,6 +4,7 @@ import { SignInRefused } from './method.ts';
 import type { IdpAnswer } from './method.ts';
 import type { SamlIdp } from './saml-idp.ts';
 import { acsUrlOf, entityIdOf } from './saml-metadata.ts';
+import { printable } from './plain.ts';
 import { attributeOf, BadXml, childrenNamed, childrenOf, isElement, withDescendants } from './saml-xml.ts';
 
 const ALGORITHMS = new Set([
@@ -52,8 +53,10 @@ export async function verifiedAssertion(xml: string, answer: IdpAnswer, idp: Sam
     const { profile } = await verifierOf(answer, idp).validatePostResponseAsync({ SAMLResponse });
     return assertionOf(profile);
   } catch (error) {
-    const message = (error as Error).message;
-    throw new SignInRefused(reasonOf(message), `The assertion is not accepted: ${message}`, { cause: error });
+    const { message } = error as Error;
+    throw new SignInRefused(reasonOf(message), `The assertion is not accepted: ${printable(message)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -77,7 +80,7 @@ function checkAlgorithms(signature: Element): void {
     .map((method) => attributeOf(method, 'Algorithm') ?? 'no algorithm')
     .find((algorithm) => !ALGORITHMS.has(algorithm));
   if (weak !== undefined)
-    throw suspicious(`A signature is made with ${weak}; let the IdP sign with RSA-SHA256`);
+    throw suspicious(`A signature is made with ${printable(weak)}; let the IdP sign with RSA-SHA256`);
 }
 
 /** The verifier looks for what is signed by any of these names. */

@@ -1,4 +1,5 @@
 import { DOMParser } from '@xmldom/xmldom';
+import { printable } from './plain.ts';
 
 /** The namespaces that count here. */
 export const NAMESPACE = {
@@ -11,6 +12,7 @@ export type Namespace = keyof typeof NAMESPACE;
 
 const ELEMENT_NODE = 1;
 const TEXT_NODES = new Set([3, 4]);
+const SPACE = new Set([' ', '\t', '\r', '\n']);
 
 /** The text is not XML, or not the XML that SAML asks for; the message says what is wrong and may be shown to the operator. */
 export class BadXml extends Error {
@@ -23,7 +25,7 @@ export function parseXml(text: string): Element {
   if (/<!(DOCTYPE|ENTITY)/i.test(text))
     throw new BadXml('It declares a document type, which SAML has no use for.');
   const complain = (message: string) => {
-    throw new BadXml(`It is not well-formed XML: ${message.split('\n')[0]}`);
+    throw new BadXml(`It is not well-formed XML: ${printable(message)}`);
   };
   try {
     const errorHandler = { warning: complain, error: complain, fatalError: complain };
@@ -64,15 +66,20 @@ export function withDescendants(root: Element): Element[] {
   return all;
 }
 
-/** The text of an element, trimmed; throws BadXml if there is anything else in it, for readers differ in what they make of that. */
+/** The text of an element, without XML's white space around it; throws BadXml if there is anything else in it, for readers differ in what they make of that. */
 export function textOf(element: Element): string {
   const nodes = Array.from(element.childNodes);
   if (!nodes.every((node) => TEXT_NODES.has(node.nodeType)))
-    throw new BadXml(`There is more than text in ${element.localName}.`);
-  return nodes
-    .map((node) => node.nodeValue)
-    .join('')
-    .trim();
+    throw new BadXml(`There is more than text in ${printable(element.localName)}.`);
+  return trimmed(nodes.map((node) => node.nodeValue).join(''));
+}
+
+/** The text without XML's four kinds of white space around it: what else looks like space is part of a name. */
+export function trimmed(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && SPACE.has(text.charAt(start))) start += 1;
+  while (end > start && SPACE.has(text.charAt(end - 1))) end -= 1;
+  return text.slice(start, end);
 }
 
 /** The attribute of this name, in no namespace; undefined where there is none. */
@@ -87,6 +94,6 @@ export function timeIn(element: Element, name: string): number | undefined {
   const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text)
     ? Date.parse(text)
     : NaN;
-  if (Number.isNaN(time)) throw new BadXml(`${name} is not a time: ${text}`);
+  if (Number.isNaN(time)) throw new BadXml(`${name} is not a time: ${printable(text)}`);
   return time;
 }

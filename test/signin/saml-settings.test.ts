@@ -75,7 +75,7 @@ test('this server describes itself as a service provider', () => {
 });
 
 test('the operator is told what to enter at the IdP', () => {
-  const lines = saml.setUp(PUBLIC_URL, {}).join('\n');
+  const lines = saml.setUp(PUBLIC_URL, idpWith({})).join('\n');
   for (const text of ['/saml/metadata', '/saml/acs', 'e-mail', 'sign the assertion', 'RSA-SHA256'])
     expect(lines).toContain(text);
 });

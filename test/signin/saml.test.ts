@@ -115,36 +115,6 @@ describe('who signed in', () => {
     expect(first.once?.until.getTime()).toBe(end + 60_000);
   });
 
-  test.each([
-    'urn:oid:0.9.2342.19200300.100.1.3',
-    'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress',
-    'email',
-    'mail',
-  ])('has an e-mail address in %s if NameID is none', async (name) => {
-    const wish = { nameId: 'G-4711', attributes: { [name]: ['ada@example.com'] } };
-    expect(await finish(wish)).toMatchObject({ id: 'G-4711', email: 'ada@example.com' });
-  });
-
-  test('has the e-mail address of the attribute that the operator chose, and no other', async () => {
-    const attributes = { work: ['not one', 'ada@work.example'], mail: ['ada@home.example'] };
-    expect(await finish({ attributes }, { email_attribute: 'work' })).toMatchObject({
-      email: 'ada@work.example',
-    });
-    expect(await finish({ attributes }, { email_attribute: 'absent' })).toMatchObject({ email: null });
-  });
-
-  test('has no e-mail address if there is none', async () => {
-    expect(await finish({ nameId: 'G-4711' })).toMatchObject({ id: 'G-4711', email: null });
-  });
-
-  test('is known by all values of the attribute that the operator chose', async () => {
-    const attributes = { employee: ['4711', ' 4712 '], other: ['1'] };
-    expect(await finish({ attributes }, { subject_attribute: 'employee' })).toMatchObject({
-      claim: ['4711', '4712'],
-    });
-    expect(await finish({ attributes })).toMatchObject({ claim: [] });
-  });
-
   test('did so by the methods that Microsoft’s attribute tells', async () => {
     const methods = ['http://schemas.microsoft.com/claims/multipleauthn', 'urn:x'];
     const attributes = { 'http://schemas.microsoft.com/claims/authnmethodsreferences': methods };

@@ -32,7 +32,7 @@ export const honest = {
   sessionUntil: () => undefined as string | undefined,
   acr: PASSWORD as string | undefined,
   nameId: 'ada@example.com' as string | undefined,
-  nameIdFormat: EMAIL_FORMAT as string,
+  nameIdFormat: EMAIL_FORMAT as string | undefined,
   attributes: {} as { [name: string]: string[] },
   status: ['Success'] as string[],
   /** more XML at the end of the conditions, of the assertion and of the response */
@@ -54,7 +54,9 @@ export function assertionOf(wish: Wish = {}): string {
     `<saml:Assertion ${NAMESPACES} ID="${it.assertionId}" Version="2.0" IssueInstant="${inSeconds(0)}">`,
     it.issuer === undefined ? '' : `<saml:Issuer>${it.issuer}</saml:Issuer>`,
     '<saml:Subject>',
-    it.nameId === undefined ? '' : `<saml:NameID Format="${it.nameIdFormat}">${it.nameId}</saml:NameID>`,
+    it.nameId === undefined
+      ? ''
+      : `<saml:NameID${attribute('Format', it.nameIdFormat)}>${it.nameId}</saml:NameID>`,
     '<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer">',
     `<saml:SubjectConfirmationData${attribute('InResponseTo', it.request)}${attribute('Recipient', it.recipient)}`,
     `${attribute('NotOnOrAfter', it.confirmedUntil())}/></saml:SubjectConfirmation></saml:Subject>`,

@@ -12,7 +12,7 @@ export function createHttp(): Http {
 
 /** A tenant's SAML IdP with these settings. */
 export function idpWith(settings: { [field: string]: string }): OpenIdp {
-  return { id: 'idp', key: JSON.stringify(settings), settings };
+  return { id: 'idp', key: JSON.stringify(settings), settings, callbackPath: '/saml/acs' };
 }
 
 /** What a browser brought for the request `_request`; the person clicked ten seconds ago. */

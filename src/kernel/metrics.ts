@@ -9,6 +9,15 @@ const ATTEMPT_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15];
 const SUCCESS_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 600, 3_600, 21_600, 86_400, 259_200];
 const PICKUP_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300];
 const CLAIMED = [1, 2, 5, 10, 20, 50, 100, 200];
+/** Sign-ins that alerts ask about. */
+const SIGN_INS_WATCHED = [
+  'begun',
+  'verified',
+  'other_browser',
+  'subject_mismatch',
+  'idp_unavailable',
+  'idp_error',
+];
 const FLUSH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
 /**
@@ -63,8 +72,8 @@ function counters(registry: Registry) {
       outcome: [],
     }),
     signInsTotal: counter('sign_ins_total', 'Sign-ins at companies’ IdPs by what came of them', {
-      kind: [],
-      outcome: [],
+      kind: ['oidc', 'saml'],
+      outcome: SIGN_INS_WATCHED,
     }),
     flushRetriesTotal: counter('flush_retries_total', 'Times that writing results failed and was repeated'),
   };
@@ -116,10 +125,16 @@ function counterOn(registry: Registry) {
   return <T extends string = never>(name: string, help: string, labels?: { [label in T]: string[] }) => {
     const labelNames = Object.keys(labels ?? {}) as T[];
     const made = new Counter({ name: `countersign_${name}`, help, labelNames, registers: [registry] });
-    for (const label of labelNames) {
-      for (const value of labels?.[label] ?? [])
-        made.inc({ [label]: value } as Partial<Record<T, string>>, 0);
-    }
+    if (labels && labelNames.length > 0) for (const values of combinations(labels)) made.inc(values, 0);
     return made;
   };
+}
+
+/** Every value of each label with every value of the others. */
+function combinations<T extends string>(labels: { [label in T]: string[] }): Partial<Record<T, string>>[] {
+  const known = Object.entries(labels) as [T, string[]][];
+  return known.reduce<Partial<Record<T, string>>[]>(
+    (before, [label, values]) => before.flatMap((one) => values.map((value) => ({ ...one, [label]: value }))),
+    [{}],
+  );
 }

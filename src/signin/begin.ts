@@ -70,9 +70,9 @@ export async function beginSignIn(deps: SignInDeps, challenge: Challenge, clicke
         { err: error, challenge_id: challenge.id, idp: idp.name },
         'a sign-in could not be begun',
       );
-      throw error instanceof SignInRefused
-        ? new AppError('unavailable', 'The sign-in does not answer')
-        : error;
+      if (!(error instanceof SignInRefused)) throw error;
+      deps.metrics.signInsTotal.inc({ kind: idp.kind, outcome: error.reason });
+      throw new AppError('unavailable', 'The sign-in does not answer');
     });
   const id = newId();
   await db.transaction().execute(async (tx) => {

@@ -16,6 +16,7 @@ import { identifiersOf, matchSubject } from './subject.ts';
 /** From the answer of the callback to the browser's next request. */
 const TICKET_MS = 2 * 60_000;
 const OTHER_BROWSER = 'other_browser';
+const VERIFIED = 'verified';
 
 /** The ticket that a browser shows, and its address. */
 export type Shown = { ticket: string; address: string | null };
@@ -59,16 +60,19 @@ export async function noteOtherBrowser(
 }
 
 async function endWithout(
-  { db, now }: SignInDeps,
+  { db, now, metrics }: SignInDeps,
   attempt: Attempt,
   reason: string,
   address: string | null,
 ): Promise<void> {
-  await db.transaction().execute(async (tx) => {
+  const { kind } = await findIdpById(db, attempt.identity_provider_id);
+  const ended = await db.transaction().execute(async (tx) => {
     const challenge = await lockChallenge(tx, attempt.challenge_id);
-    if (!challenge || !(await endAttempt(tx, attempt.id, reason, now()))) return;
+    if (!challenge || !(await endAttempt(tx, attempt.id, reason, now()))) return false;
     await auditSignIn(tx, challenge, { attempt, reason, address }, now());
+    return true;
   });
+  if (ended) metrics.signInsTotal.inc({ kind, outcome: reason });
 }
 
 function findByTicket(
@@ -91,19 +95,19 @@ async function verify(deps: SignInDeps, success: Success): Promise<void> {
   const { attempt, idp, signIn, subject_match, address } = success;
   const at = deps.now();
   const { id, email, issuer, acr, amr, auth_time } = signIn;
-  const moved = await deps.db.transaction().execute(async (tx) => {
+  const done = await deps.db.transaction().execute(async (tx) => {
     const challenge = await lockChallenge(tx, attempt.challenge_id);
     if (!challenge) return undefined;
     const reason = reasonAgainst(challenge, attempt, at);
-    if (!(await endAttempt(tx, attempt.id, reason ?? 'verified', at))) return undefined;
+    if (!(await endAttempt(tx, attempt.id, reason ?? VERIFIED, at))) return undefined;
     if (reason !== undefined) {
       await auditSignIn(tx, challenge, { attempt, reason, address }, at);
-      return undefined;
+      return { outcome: reason };
     }
-    return applyChange(
+    const moved = await applyChange(
       tx,
       {
-        ...{ challengeId: challenge.id, to: 'verified', actor: `idp:${idp.kind}` },
+        ...{ challengeId: challenge.id, to: VERIFIED, actor: `idp:${idp.kind}` },
         fields: {
           ...{ auth_method: idp.kind, auth_time: new Date(auth_time * 1_000), acr },
           ...{ amr: amr.length > 0 ? amr : null, subject: { id, email, issuer }, subject_match },
@@ -112,10 +116,11 @@ async function verify(deps: SignInDeps, success: Success): Promise<void> {
       },
       at,
     );
+    return moved && { outcome: VERIFIED, moved };
   });
-  if (!moved) return;
-  deps.metrics.signInsTotal.inc({ kind: idp.kind, outcome: 'verified' });
-  deps.wake(endpointsOf([moved]));
+  if (!done) return;
+  deps.metrics.signInsTotal.inc({ kind: idp.kind, outcome: done.outcome });
+  if (done.moved) deps.wake(endpointsOf([done.moved]));
 }
 
 /** What has happened since the browser was recognised. */

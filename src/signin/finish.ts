@@ -83,16 +83,20 @@ async function check(
 
 /** A state is good for one answer, at its own path; whatever else comes with it changes nothing, and the browser's cookie decides where it leads. */
 async function noteRepeat(
-  { db, now, guesses }: SignInDeps,
+  { db, now, guesses, metrics }: SignInDeps,
   stateHash: string,
   address: string | null,
 ): Promise<Finished | undefined> {
   const attempt = await findAttemptByState(db, stateHash);
   const challenge = attempt && (await findAnyChallenge(db, attempt.challenge_id));
   if (!challenge) return undefined;
-  const over = isTerminal(asOf(challenge, now()).status);
-  if (!over && (await guesses.mayWrite(challenge.id)))
-    await auditSignIn(db, challenge, { attempt, reason: reasonOf(attempt), address }, now());
+  // Whoever goes back in the browser once it is over does nothing that anybody wants to know.
+  if (isTerminal(asOf(challenge, now()).status)) return { challengeId: challenge.id };
+  const reason = reasonOf(attempt);
+  const { kind } = await findIdpById(db, attempt.identity_provider_id);
+  metrics.signInsTotal.inc({ kind, outcome: reason });
+  if (await guesses.mayWrite(challenge.id))
+    await auditSignIn(db, challenge, { attempt, reason, address }, now());
   return { challengeId: challenge.id };
 }
 

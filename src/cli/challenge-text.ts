@@ -1,3 +1,6 @@
+import { isTerminal } from '../challenges/challenge.ts';
+import { SANDBOX } from '../challenges/choice.ts';
+import { isKind } from '../signin/index.ts';
 import type { ChallengeDetail } from './challenge-detail.ts';
 import { printable } from './desk.ts';
 
@@ -8,7 +11,7 @@ type Cells = readonly string[];
 /** A challenge as an operator reads it: how it stands, then its runs, findings, steps and audit trail. */
 export function challengeShown(detail: ChallengeDetail): string {
   const { challenge_id: id, runs, sign_ins, provider_signals, progress, audit_trail } = detail;
-  const none = sign_ins.length > 0 ? undefined : 'None: the person has not been sent to a provider.';
+  const none = isAwaitingRun(detail) ? 'None: the person has not been sent to a provider.' : undefined;
   return [
     ...headOf(detail),
     ...section(`Runs (at most ${detail.provider_attempts})`, runs.map(runCells), none),
@@ -33,7 +36,7 @@ type Finding = { provider: string; kind: string; at: string; facts: unknown };
 function headOf(detail: ChallengeDetail): string[] {
   const lines: [string, string | null][] = [
     ['Challenge', `${detail.challenge_id} (${detail.mode} mode)`],
-    ['Status', `${detail.status}${detail.failure_reason ? ` (${detail.failure_reason})` : ''}`],
+    ['Status', statusOf(detail)],
     ['Target', targetOf(detail)],
     ['Requester', detail.requester_id],
     ['Integration', detail.integration_id],
@@ -42,7 +45,9 @@ function headOf(detail: ChallengeDetail): string[] {
     ['Code', detail.verification_code],
     ['Response', detail.target_response],
     ['Provider', providerOf(detail)],
+    ['Proved by', detail.auth_method],
     ['Signed in', signedInOf(detail)],
+    ['Device', deviceOf(detail)],
     ['Made', detail.created_at],
     ['Started', detail.started_at],
     ['Deadline', detail.expires_at],
@@ -55,6 +60,17 @@ function headOf(detail: ChallengeDetail): string[] {
   return lines
     .filter(([, value]) => value !== null)
     .map(([name, value]) => `${name.padEnd(13)}${printable(value ?? '')}`);
+}
+
+/** Whether a document-and-face provider is still to be gone to. */
+function isAwaitingRun({ status, provider, mode }: ChallengeDetail): boolean {
+  const method = provider ?? (mode === 'test' ? SANDBOX : null);
+  return !isTerminal(status) && method !== SANDBOX && !isKind(method);
+}
+
+function statusOf({ status, failure_reason, disputed, incident }: ChallengeDetail): string {
+  if (disputed) return `${status}, DISPUTED at ${incident?.reported_at}`;
+  return failure_reason === null ? status : `${status} (${failure_reason})`;
 }
 
 function targetOf({ target_user_email, target_user_id }: ChallengeDetail): string {
@@ -71,6 +87,14 @@ function signedInOf({ subject, subject_match, auth_time, acr, amr }: ChallengeDe
   const how = [acr, ...(amr ?? [])].filter((one) => one !== null).join(', ');
   const who = `${subject.email ?? subject.id} at ${auth_time}, the target by ${subject_match}`;
   return how === '' ? who : `${who} (${how})`;
+}
+
+/** Without the user agent, which browser and system were read from. */
+function deviceOf({ device_fingerprint, device_fingerprint_status }: ChallengeDetail): string {
+  if (!device_fingerprint) return device_fingerprint_status;
+  const { user_agent: _, ...facts } = device_fingerprint;
+  const told = Object.values(facts).filter((fact) => fact !== null);
+  return `${device_fingerprint_status}: ${told.join(', ')}`;
 }
 
 function incidentOf({ incident, disputed }: ChallengeDetail): string | null {

@@ -30,7 +30,7 @@ export function reportRoutes(deps: VisitDeps & SettleDeps): Router {
     );
     if (problem) return void res.status(400).send(reportPage(visit, { ...formOf(visit), problem }));
     const comment = parseIncidentComment(formField(req, 'comment'));
-    const detail = { ip: req.ip ?? null };
+    const detail = { ip: req.ip ?? null, browser: visit.browser.name };
     await reportIncident(deps, visit.challenge, { actor: 'target', comment, detail });
     res.redirect(303, 'result');
   });

@@ -7,6 +7,7 @@ import { saveTenantMode } from '../../src/tenants/modes-store.ts';
 import { findFirstTenant } from '../../src/tenants/store.ts';
 import { runCli } from '../support/cli.ts';
 import { NOBODY } from '../support/desk.ts';
+import { createPerson } from '../support/person.ts';
 import type { Created } from '../support/server.ts';
 import { startVeriffStory } from '../support/veriff-story.ts';
 import type { VeriffStory } from '../support/veriff-story.ts';
@@ -67,12 +68,12 @@ test('tells how it stands, of each run, each finding and step, and all of the tr
   const [head = ''] = stdout.split('\n\n');
   expect(head.split('\n').map((line) => line.split(/ {2,}/)[0]?.split(' ')[0])).toEqual([
     ...['Challenge', 'Status', 'Target', 'Requester', 'Integration', 'Context', 'Code', 'Provider'],
-    ...['Made', 'Started', 'Deadline', 'Ended', 'Valid'],
+    ...['Proved', 'Device', 'Made', 'Started', 'Deadline', 'Ended', 'Valid'],
   ]);
   expect(head).toContain(`Challenge    ${id} (test mode)\nStatus       verified\n`);
   expect(head).toContain('Target       ada@example.com\nRequester    desk-7\n');
   expect(head).toContain('Context      Ticket 4711\nCode         ');
-  expect(head).toContain('Provider     veriff, newest word: approved\n');
+  expect(head).toContain('Provider     veriff, newest word: approved\nProved by    veriff\nDevice       ');
   expect(stdout).toContain('\nRuns (at most 2)\n');
   expect(section(stdout, 'Runs')).toEqual([
     matching(`1  veriff  ended  began ${TIME}  declined at 2026-01-15T10:05:00Z  session ${sessions[0]}`),
@@ -151,6 +152,33 @@ test('reads as expired past its deadline, and lets nothing that was entered comm
   const { stdout } = await show('--id', created.challenge_id);
   expect(stdout).toContain('\nStatus       expired\n');
   expect(stdout).toContain('\nContext      a [31mb Status       verified\n');
+});
+
+test('tells the device, and says in the line of the status that the person disputes it, and in which browser', async () => {
+  const created = await story.server.create({ provider: 'sandbox' });
+  const person = createPerson(story.server);
+  await person.start(created).expect(303);
+  await person.decide(created, 'approve').expect(303);
+  const before = (await show('--id', created.challenge_id)).stdout;
+  expect(before).toContain('\nStatus       verified\n');
+  expect(before).toContain('\nProvider     sandbox\nProved by    sandbox\n');
+  expect(before).toMatch(/^Device       collected: .*1920x1080, Europe\/Berlin, 127\.0\.0\.1, en-GB$/m);
+  // Whoever decides in the sandbox is sent to no provider.
+  expect(before).not.toMatch(/^Runs/m);
+  await person.report(created, 'Not me').expect(303);
+  const { stdout } = await show('--id', created.challenge_id);
+  expect(stdout).toMatch(new RegExp(`^Status       verified, DISPUTED at ${TIME}$`, 'm'));
+  const [started, , disputed] = section(stdout, 'Audit trail').slice(1);
+  const browser = new RegExp(`browser: ${UUID}`).exec(started ?? '')?.[0];
+  expect(disputed).toEqual(matching(`${TIME}  target +disputed +ip: 127.0.0.1, ${browser}`));
+});
+
+test('says of an untold device how it stands, and looks for no run where somebody signs in', async () => {
+  const created = await story.server.create({ provider: 'sandbox' });
+  await change(created, { provider: 'oidc' });
+  const { stdout } = await show('--id', created.challenge_id);
+  expect(stdout).toContain('\nDevice       pending\n');
+  expect(stdout).not.toMatch(/^Runs/m);
 });
 
 test('of an erased one shows the trail that is left, and nobody', async () => {

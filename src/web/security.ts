@@ -9,11 +9,14 @@ export function security(https: boolean): RequestHandler {
   return helmet({
     contentSecurityPolicy: policyFor(NOBODY),
     strictTransportSecurity: https,
-    frameguard: { action: 'deny' },
+    xFrameOptions: { action: 'deny' },
     referrerPolicy: { policy: 'no-referrer' },
     // For browsers and plug-ins that are gone, or implied by what is above.
-    ...{ dnsPrefetchControl: false, downloadOptions: false, originAgentCluster: false },
-    ...{ permittedCrossDomainPolicies: false, xssProtection: false },
+    originAgentCluster: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
   });
 }
 

@@ -136,6 +136,16 @@ describe('a page', () => {
     ]);
   });
 
+  test('has these headers and no others', async () => {
+    const { headers } = await get(await startPath());
+    expect(Object.keys(headers).sort()).toEqual([
+      ...['cache-control', 'connection', 'content-language', 'content-length', 'content-security-policy'],
+      ...['content-type', 'cross-origin-opener-policy', 'cross-origin-resource-policy', 'date', 'keep-alive'],
+      ...['referrer-policy', 'x-content-type-options', 'x-frame-options', 'x-request-id'],
+      'x-robots-tag',
+    ]);
+  });
+
   test('is not compressed: it holds a secret beside what others wrote', async () => {
     const page = await get(await startPath(), { 'accept-encoding': 'gzip, br' });
     expect(page.headers['content-encoding']).toBeUndefined();

@@ -5,11 +5,15 @@ import { openStore } from '../db/open.ts';
 import type { Store } from '../db/open.ts';
 import { findFirstTenant } from '../tenants/store.ts';
 
-/** An option as parseArgs takes it, with a line for `--help`. `value` names what is to be entered. */
+/**
+ * An option as parseArgs takes it, with a line for `--help`. `value` names what is to be entered; where an empty text
+ * is something to enter as well, `empty` says what it does.
+ */
 export type Option = NonNullable<ParseArgsConfig['options']>[string] & {
   help: string;
   value?: string;
   required?: boolean;
+  empty?: string;
 };
 export type Values = { [name: string]: string | boolean | (string | boolean)[] | undefined };
 /** What a command has to say: for programs and for people. A `failed` one ends with exit code 1. */

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from './command.ts';
-import type { Answer, Command, Values } from './command.ts';
+import type { Answer, Command, Option, Values } from './command.ts';
 import { aliasCommands } from './alias.ts';
 import { challengeCommands } from './challenge.ts';
 import { deliveryCommands } from './delivery.ts';
@@ -107,7 +107,7 @@ function readOptions(command: Command, args: string[]): Values {
   const values = parse(command, args);
   if (values.help) return values;
   const missing = Object.entries(command.options).filter(
-    ([name, option]) => option.required && !values[name],
+    ([name, { required, empty }]) => required && !(empty === undefined ? values[name] : name in values),
   );
   if (missing.length > 0) {
     throw new UsageError(
@@ -123,16 +123,28 @@ function parse(command: Command, args: string[]): Values {
       const {
         value: _value,
         required: _required,
+        empty: _empty,
         ...known
-      } = option as typeof option & { value?: string; required?: boolean };
+      } = option as typeof option & Partial<Option>;
       return [name, known];
     }),
   );
   try {
-    return parseArgs({ args, options, strict: true }).values;
+    return parseArgs({ args: joined(command, args), options, strict: true }).values;
   } catch (error) {
     throw new UsageError(`${(error as Error).message}; see \`countersign ${command.name} --help\``);
   }
+}
+
+/** A value may begin with a dash, as every 64th random one does; parseArgs takes it behind an equals sign only. */
+function joined({ options }: Command, args: string[]): string[] {
+  const isValue = (place: number) =>
+    /^-(?!-|h$)/.test(args[place] ?? '') &&
+    options[args[place - 1]?.replace(/^--/, '') ?? '']?.type === 'string';
+  return args.flatMap((arg, place) => {
+    if (isValue(place)) return [];
+    return isValue(place + 1) ? [`${arg}=${args[place + 1]}`] : [arg];
+  });
 }
 
 function overview(): string {
@@ -151,8 +163,9 @@ function overview(): string {
 
 function helpOf({ name, summary, options }: Command): string {
   const lines = Object.entries({ ...options, ...FLAGS }).map(([option, { help, ...rest }]) => {
-    const { value, required } = rest as { value?: string; required?: boolean };
-    return [`--${option}${value ? ` ${value}` : ''}`, `${help}${required ? ' (required)' : ''}`] as const;
+    const { value, required, empty } = rest as Partial<Option>;
+    const notes = `${required ? ' (required)' : ''}${empty === undefined ? '' : ` ("" ${empty})`}`;
+    return [`--${option}${value ? ` ${value}` : ''}`, `${help}${notes}`] as const;
   });
   return [`Usage: countersign ${name} [OPTIONS]`, '', summary, '', ...columns(lines)].join('\n');
 }

@@ -1,3 +1,4 @@
+import { isoTime } from '../challenges/present.ts';
 import { revokeProofKey, rotateProofKey, stateOf } from '../challenges/proof-keys.ts';
 import type { KeyState, Rotated } from '../challenges/proof-keys.ts';
 import { listProofKeys } from '../challenges/proof-keys-store.ts';
@@ -7,7 +8,13 @@ import { readClock } from '../db/health.ts';
 import { UsageError, textOf, withTenant } from './command.ts';
 import type { Command } from './command.ts';
 
-type Line = { kid: string; state: KeyState; created_at: Date; signs_from: Date; retired_at: Date | null };
+type Line = {
+  kid: string;
+  state: KeyState;
+  created_at: string;
+  signs_from: string;
+  retired_at: string | null;
+};
 
 const LEAKED =
   'If one has leaked, `countersign proof-key revoke --kid KID`: nothing that it signed counts then.';
@@ -22,7 +29,13 @@ const list: Command = {
       const all = await listProofKeys(db);
       const keys = all.map((key): Line => {
         const { kid, created_at, signs_from, retired_at } = key;
-        return { kid, state: stateOf(key, all, at), created_at, signs_from, retired_at };
+        return {
+          kid,
+          state: stateOf(key, all, at),
+          created_at: isoTime(created_at),
+          signs_from: isoTime(signs_from),
+          retired_at: isoTime(retired_at),
+        };
       });
       const none = 'There is no key yet; a server makes the first one when it starts.';
       return { json: { keys }, text: keys.length > 0 ? keys.map(shown).join('\n') : none };
@@ -43,7 +56,7 @@ const rotate: Command = {
         await note(tx, { tenant_id, at, action: 'proof_key_rotated', kid: made.kid });
         return made;
       });
-      return { json: rotated, text: rotatedText(rotated) };
+      return { json: { ...rotated, signs_from: isoTime(rotated.signs_from) }, text: rotatedText(rotated) };
     }),
 };
 
@@ -86,13 +99,12 @@ function note(
 }
 
 function shown({ kid, state, signs_from, retired_at }: Line): string {
-  const until = retired_at ? `, private half deleted ${retired_at.toISOString()}` : '';
-  return `${kid}  ${state.padEnd('replaced'.length)}  signs from ${signs_from.toISOString()}${until}`;
+  const until = retired_at ? `, private half deleted ${retired_at}` : '';
+  return `${kid}  ${state.padEnd('replaced'.length)}  signs from ${signs_from}${until}`;
 }
 
 function rotatedText({ kid, signs_from, retired }: Rotated): string {
-  if (retired.length === 0)
-    return `New key ${kid}: it is published, and signs from ${signs_from.toISOString()}.`;
+  if (retired.length === 0) return `New key ${kid}: it is published, and signs from ${isoTime(signs_from)}.`;
   return [
     `New key ${kid}: it signs from now on. The private halves of the others are deleted:`,
     ...retired.map((one) => `  ${one}`),

@@ -1,34 +1,45 @@
 import { readFile, stat } from 'node:fs/promises';
 import { MAX_LOGO_BYTES, readLogo, readName, readSupport } from '../tenants/brand.ts';
-import { findBrand, saveBrand } from '../tenants/brand-store.ts';
-import type { Brand, Support } from '../tenants/brand-store.ts';
+import { CONTACTS, findBrand, saveBrand } from '../tenants/brand-store.ts';
+import type { Support } from '../tenants/brand-store.ts';
 import { UsageError, withTenant } from './command.ts';
-import type { Command, Values } from './command.ts';
+import type { Command, Option, Values } from './command.ts';
+
+const TAKES_AWAY = 'takes it away';
 
 const setName: Command = {
   name: 'tenant set-name',
   summary: 'Set the name that people read on every page',
   options: {
-    name: { type: 'string', value: 'NAME', required: true, help: 'What people know your organization by' },
+    name: {
+      ...{ type: 'string', value: 'NAME', required: true, empty: TAKES_AWAY },
+      help: 'What people know your organization by',
+    },
   },
   run: (config, values) =>
     withTenant(config, async ({ db }, tenantId) => {
-      const name = readName(String(values.name));
+      const name = values.name === '' ? null : readName(String(values.name));
       await saveBrand(db, tenantId, { name });
-      return { json: { name }, text: `People now read "${name}" on every page.` };
+      const text = name === null ? 'Pages name nobody any more.' : `People now read "${name}" on every page.`;
+      return { json: { name }, text };
     }),
 };
 
 const CONTACT_OPTIONS = {
-  email: { type: 'string', value: 'ADDRESS', help: 'An e-mail address' },
-  phone: { type: 'string', value: 'NUMBER', help: 'A telephone number' },
-  slack: { type: 'string', value: '#CHANNEL|URL', help: 'A Slack channel, or its https address' },
-  url: { type: 'string', value: 'URL', help: 'Where people open a ticket' },
-} as const;
+  email: { type: 'string', empty: TAKES_AWAY, value: 'ADDRESS', help: 'An e-mail address' },
+  phone: { type: 'string', empty: TAKES_AWAY, value: 'NUMBER', help: 'A telephone number' },
+  slack: {
+    type: 'string',
+    empty: TAKES_AWAY,
+    value: '#CHANNEL|URL',
+    help: 'A Slack channel, or its https address',
+  },
+  url: { type: 'string', empty: TAKES_AWAY, value: 'URL', help: 'Where people open a ticket' },
+} as const satisfies { [name in (typeof CONTACTS)[number]]: Option };
 
 const setSupport: Command = {
   name: 'tenant set-support',
-  summary: 'Set whom people may ask; shown on every page ("" takes one away)',
+  summary: 'Set whom people may ask; shown on every page',
   options: CONTACT_OPTIONS,
   run: (config, values) =>
     withTenant(config, async ({ db }, tenantId) => {
@@ -44,18 +55,15 @@ const setSupport: Command = {
 
 const setLogo: Command = {
   name: 'tenant set-logo',
-  summary: 'Set the logo on every page ("" takes it away)',
+  summary: 'Set the logo on every page',
   options: {
     file: {
-      type: 'string',
-      value: 'PATH',
-      help: `A PNG, JPEG or WebP file of at most ${MAX_LOGO_BYTES / 1_024} KiB (required)`,
+      ...{ type: 'string', value: 'PATH', required: true, empty: TAKES_AWAY },
+      help: `A PNG, JPEG or WebP file of at most ${MAX_LOGO_BYTES / 1_024} KiB`,
     },
   },
   run: async (config, values) => {
-    const { file } = values;
-    if (typeof file !== 'string')
-      throw new UsageError('--file missing; see `countersign tenant set-logo --help`');
+    const file = String(values.file);
     const logo = file === '' ? null : readLogo(await readSmall(file));
     return withTenant(config, async ({ db }, tenantId) => {
       await saveBrand(db, tenantId, { logo });
@@ -65,40 +73,19 @@ const setLogo: Command = {
   },
 };
 
-const show: Command = {
-  name: 'tenant show',
-  summary: 'Show what people see of the tenant: name, logo, whom to ask',
-  options: {},
-  run: (config) =>
-    withTenant(config, async ({ db }, tenantId) => {
-      const brand = await findBrand(db, tenantId);
-      return { json: brand, text: textOf(brand) };
-    }),
-};
-
 /** How a tenant shows itself to people. */
-export const brandCommands: Command[] = [setName, setSupport, setLogo, show];
+export const brandCommands: Command[] = [setName, setSupport, setLogo];
 
 function contactsIn(values: Values): Support {
-  const names = Object.keys(CONTACT_OPTIONS) as (keyof Support)[];
   return Object.fromEntries(
-    names.map((name) => [name, values[name]] as const).filter(([, value]) => typeof value === 'string'),
+    CONTACTS.map((name) => [name, values[name]] as const).filter(([, value]) => typeof value === 'string'),
   );
 }
 
-function contactLines(support: Support): string[] {
+/** Whom people may ask, a line each. */
+export function contactLines(support: Support): string[] {
   const lines = Object.entries(support).map(([name, contact]) => `  ${name}: ${contact}`);
   return lines.length > 0 ? lines : ['  their help desk (no contact is set)'];
-}
-
-function textOf({ id, name, logo, support }: Brand): string {
-  return [
-    `id: ${id}`,
-    `name: ${name ?? '(none: see `countersign tenant set-name`)'}`,
-    `logo: ${logo === null ? '(none)' : `/assets/logo/${id}/${logo}`}`,
-    'people may ask:',
-    ...contactLines(support),
-  ].join('\n');
 }
 
 /** Not the whole of a file that cannot be meant. */

@@ -8,6 +8,7 @@ import type { Command } from './command.ts';
 import { defaultProvider } from './provider-text.ts';
 import { untilServersNoticed } from './rotation.ts';
 import { brandCommands } from './tenant-brand.ts';
+import { tenantShow } from './tenant-show.ts';
 
 const MAX_ATTEMPTS = 10;
 
@@ -93,7 +94,7 @@ const setAttempts: Command = {
 };
 
 /** What a tenant decides for all its new challenges. */
-export const tenantCommands: Command[] = [setExpiry, setProvider, setAttempts, ...brandCommands];
+export const tenantCommands: Command[] = [setExpiry, setProvider, setAttempts, ...brandCommands, tenantShow];
 
 function minutesOf(text: string): number | null {
   if (text === 'default') return null;

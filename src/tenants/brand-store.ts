@@ -5,6 +5,8 @@ import type { Tenants } from '../generated/database.ts';
 
 /** Whom people may ask; only what is filled in is shown. */
 export type Support = { email?: string; phone?: string; slack?: string; url?: string };
+/** As people read them. */
+export const CONTACTS = ['email', 'phone', 'slack', 'url'] as const satisfies (keyof Support)[];
 export type LogoType = 'image/png' | 'image/jpeg' | 'image/webp';
 export type Logo = { bytes: Buffer; type: LogoType };
 /** How a tenant shows itself to people. */
@@ -41,16 +43,16 @@ export async function findLogo(db: Db, tenantId: string): Promise<Logo | undefin
   return row?.logo && row.logo_type ? { bytes: row.logo, type: row.logo_type } : undefined;
 }
 
-/** Changes how the tenant shows itself; what is left out stays. `logo: null` takes the logo away. */
+/** Changes how the tenant shows itself; what is left out stays, and null takes a name or a logo away. */
 export async function saveBrand(
   db: Db,
   tenantId: string,
-  { name, support, logo }: { name?: string; support?: Support; logo?: Logo | null },
+  { name, support, logo }: { name?: string | null; support?: Support; logo?: Logo | null },
 ): Promise<void> {
   await db
     .updateTable('tenants')
     .set({
-      ...(name === undefined ? {} : { name }),
+      ...(name === undefined ? {} : { name: name ?? NAMELESS }),
       ...(support === undefined ? {} : { support: sql`${JSON.stringify(support)}::jsonb` }),
       ...(logo === undefined ? {} : { logo: logo?.bytes ?? null, logo_type: logo?.type ?? null }),
     })
@@ -66,5 +68,10 @@ function selectBrands(db: Db) {
 }
 
 function brandOf(row: Pick<Selectable<Tenants>, 'id' | 'name' | 'support'> & { logo: string | null }): Brand {
-  return { ...row, name: row.name === NAMELESS ? null : row.name };
+  const { name, support } = row;
+  // The database has an order of its own for names in JSON.
+  const inOrder = CONTACTS.flatMap((contact) =>
+    support[contact] === undefined ? [] : [[contact, support[contact]]],
+  );
+  return { ...row, name: name === NAMELESS ? null : name, support: Object.fromEntries(inOrder) as Support };
 }

@@ -57,7 +57,10 @@ describe('keys for proofs on the command line', () => {
     );
     expect(states).toEqual(['replaced, deleted', 'signing', 'replaced, deleted']);
     const shown = await runCli(['proof-key', 'list'], server.settings);
-    expect(shown.stdout).toMatch(new RegExp(`${before.kid}  replaced  .*, private half deleted 20`));
+    const time = '20\\d\\d-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ';
+    const line = `${before.kid}  replaced  signs from ${time}, private half deleted ${time}\n`;
+    expect(shown.stdout).toMatch(new RegExp(line));
+    expect((await listed())[0]?.retired_at).toMatch(new RegExp(`^${time}$`));
   });
 
   test('a leaked key leaves the list with all it signed, and the proof can be had again', async () => {
@@ -70,6 +73,11 @@ describe('keys for proofs on the command line', () => {
     expect(isSigned(again.proof, await published())).toBe(true);
     const unknown = await cli('revoke', '--kid', leaked.kid);
     expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('proof-key list') });
+  });
+
+  test('a key that begins with a dash can be named', async () => {
+    const unknown = await cli('revoke', '--kid', '-0none');
+    expect(unknown.stderr).toContain('there is no key \\"-0none\\"');
   });
 
   test('what was done is in the audit trail', async () => {

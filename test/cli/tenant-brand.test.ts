@@ -38,6 +38,11 @@ test('the name is on every page at once; before, there is none', async () => {
   expect(set.stdout).toBe('People now read "Example & Söhne" on every page.\n');
   expect(await page()).toContain('Example &amp; Söhne');
   expect((await cli('set-name', '--name', 'a\u202Eb')).stderr).toContain('visible characters');
+  expect(await cli('set-name')).toMatchObject({ code: 2, stderr: expect.stringContaining('--name missing') });
+  expect((await cli('set-name', '--name', '')).stdout).toBe('Pages name nobody any more.\n');
+  expect((await cli('show')).stdout).toContain('name: (none: see `countersign tenant set-name`)\n');
+  expect(await page()).not.toMatch(/Example|Default/);
+  expect((await cli('set-name', '--help')).stdout).toContain('(required) ("" takes it away)');
 });
 
 test('contacts are on every page at once, and are taken away by an empty text', async () => {
@@ -54,6 +59,26 @@ test('contacts are on every page at once, and are taken away by an empty text', 
   });
   expect(await page()).not.toContain('mailto:');
   expect(await cli('set-support')).toMatchObject({ code: 2, stderr: expect.stringContaining('--email') });
+});
+
+test('contacts stand in one order, however they were entered', async () => {
+  await cli(
+    'set-support',
+    '--url',
+    'https://help.example.com',
+    '--slack',
+    '#help',
+    '--email',
+    'help@example.com',
+  );
+  const lines = [
+    ...['  email: help@example.com', '  phone: +49 (0)30 123-4', '  slack: #help'],
+    '  url: https://help.example.com',
+  ];
+  expect((await cli('set-support', '--slack', '#help')).stdout).toContain(lines.join('\n'));
+  expect((await cli('show')).stdout).toContain(lines.join('\n'));
+  const { support } = (await cli('show', '--json')).json;
+  expect(Object.keys(support as object)).toEqual(['email', 'phone', 'slack', 'url']);
 });
 
 test('the logo is on every page at once; what is none is refused, and changes nothing', async () => {

@@ -115,3 +115,19 @@ test('tenant set-expiry sets how long new challenges live, until it is cleared',
   });
   expect(await minutes()).toBe(15);
 });
+
+test('tenant show tells what was decided for new challenges, in each mode', async () => {
+  await cli('set-expiry', '--minutes', '45');
+  await cli('set-attempts', '--attempts', '2');
+  await cli('set-provider', '--provider', 'sandbox');
+  const { stdout } = await cli('show');
+  expect(stdout).toContain('\nminutes until challenges expire: 45\n');
+  expect(stdout).toContain('\ntest mode: sandbox (chosen), up to 2 attempts\nlive mode: berbix, ');
+  await cli('set-expiry', '--minutes', 'default');
+  expect((await cli('show')).stdout).toContain('\nminutes until challenges expire: 15 (default)\n');
+  expect((await cli('show', '--json')).json).toMatchObject({
+    default_expiry_minutes: null,
+    test: { default_provider: 'sandbox', provider: 'sandbox', provider_attempts: 2 },
+    live: { default_provider: null, provider: 'berbix' },
+  });
+});

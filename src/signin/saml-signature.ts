@@ -14,6 +14,9 @@ const ALGORITHMS = new Set([
   'http://www.w3.org/2001/04/xmlenc#sha512',
 ]);
 const PARTS = new Set(['SignedInfo', 'SignatureValue', 'KeyInfo']);
+/** With a chain of certificates in it, one has some thirty. */
+const MAX_SIGNATURE_ELEMENTS = 60;
+const MAX_PREFIX_CHARACTERS = 1_000;
 const ENCRYPTED = new Set(['EncryptedAssertion', 'EncryptedID', 'EncryptedAttribute', 'EncryptedData']);
 
 /**
@@ -54,9 +57,8 @@ export async function verifiedAssertion(xml: string, answer: IdpAnswer, idp: Sam
     return assertionOf(profile);
   } catch (error) {
     const { message } = error as Error;
-    throw new SignInRefused(reasonOf(message), `The assertion is not accepted: ${printable(message)}`, {
-      cause: error,
-    });
+    // Without the cause, which would be logged with all that it quotes.
+    throw new SignInRefused(reasonOf(message), `The assertion is not accepted: ${printable(message)}`);
   }
 }
 
@@ -65,17 +67,24 @@ function checkSignature(signature: Element): void {
   const isPlain =
     isElement(signature, 'signature', 'Signature') && parts.every(({ localName }) => PARTS.has(localName));
   if (!isPlain) throw suspicious('A signature carries more than a signature');
-  const uris = withDescendants(signature)
+  const elements = withDescendants(signature);
+  if (elements.length > MAX_SIGNATURE_ELEMENTS)
+    throw suspicious(`A signature consists of ${elements.length} elements`);
+  const uris = elements
     .filter(({ localName }) => localName === 'Reference')
     .map((reference) => attributeOf(reference, 'URI'));
   const id = attributeOf(signature.parentNode as Element, 'ID');
   if (!id || uris.length !== 1 || uris[0] !== `#${id}`)
     throw suspicious('A signature is of something else than the element it stands in');
-  checkAlgorithms(signature);
+  // Each of these is looked for among the namespaces of each element.
+  const prefixes = elements.map((element) => attributeOf(element, 'PrefixList') ?? '').join('');
+  if (prefixes.length > MAX_PREFIX_CHARACTERS)
+    throw suspicious(`A signature keeps namespaces, named in ${prefixes.length} characters`);
+  checkAlgorithms(elements);
 }
 
-function checkAlgorithms(signature: Element): void {
-  const weak = withDescendants(signature)
+function checkAlgorithms(elements: Element[]): void {
+  const weak = elements
     .filter(({ localName }) => localName === 'SignatureMethod' || localName === 'DigestMethod')
     .map((method) => attributeOf(method, 'Algorithm') ?? 'no algorithm')
     .find((algorithm) => !ALGORITHMS.has(algorithm));

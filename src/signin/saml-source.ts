@@ -5,23 +5,32 @@ import { SignInRefused } from './method.ts';
 import type { OpenIdp } from './method.ts';
 import { readSamlIdp } from './saml-idp.ts';
 import type { SamlIdp } from './saml-idp.ts';
+import { FROM_IDP } from './saml-limits.ts';
 import { BadXml } from './saml-xml.ts';
 
-const MAX_BYTES = 1_048_576;
+const MAX_BYTES = FROM_IDP.characters;
 const KEPT_MS = 60 * 60_000;
-/** How soon the address is asked again, whatever the reason. */
+/** How soon the address is asked again, whatever the reason, and whatever it answered. */
 const REST_MS = 60_000;
 /** Enough for every IdP in use; when it is full, it starts over. */
 const MAX_KEPT = 1_000;
 
-type Copy = { idp?: SamlIdp; readAt: number; askedAt: number; asking?: Promise<SamlIdp> | undefined };
+type Copy = {
+  idp?: SamlIdp;
+  readAt: number;
+  /** whenever it was asked last */
+  askedAt: number;
+  asking?: Promise<SamlIdp> | undefined;
+  /** why there was nothing good the last time */
+  failure?: unknown;
+};
 
 // Beside the way out by which they came, so that they end with the server.
 const copies = new WeakMap<Outbound, Map<string, Copy>>();
 
 /**
- * The IdP as its metadata describes it. From an address it is asked for once an hour, and with `renew` once a minute;
- * while the address gives nothing good, the last good copy counts. Throws SignInRefused when there is none.
+ * The IdP as its metadata describes it. From an address it is asked for once an hour, and once a minute with `renew` or
+ * while the address gives nothing good; then the last good copy counts. Throws SignInRefused when there is none.
  */
 export async function findSamlIdp(idp: OpenIdp, http: Http, at: Date, renew = false): Promise<SamlIdp> {
   const { metadata_url = '', metadata_xml = '' } = idp.settings;
@@ -59,7 +68,9 @@ async function currentCopy(
 ): Promise<SamlIdp> {
   const { idp } = copy;
   const isYoung = now - copy.readAt < KEPT_MS && !renew;
-  if (idp && (isYoung || now - copy.askedAt < REST_MS)) return idp;
+  const isResting = now - copy.askedAt < REST_MS;
+  if (idp && (isYoung || isResting)) return idp;
+  if (isResting && !copy.asking) throw copy.failure;
   copy.asking ??= renewCopy(copy, url, http, now);
   return idp ? copy.asking.catch(() => idp) : copy.asking;
 }
@@ -70,6 +81,9 @@ async function renewCopy(copy: Copy, url: string, http: Http, now: number): Prom
     copy.idp = await fetchSamlIdp(url, http);
     copy.readAt = now;
     return copy.idp;
+  } catch (error) {
+    copy.failure = error;
+    throw error;
   } finally {
     copy.asking = undefined;
   }

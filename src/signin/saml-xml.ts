@@ -1,5 +1,7 @@
 import { DOMParser } from '@xmldom/xmldom';
 import { printable } from './plain.ts';
+import { denseIn, excessOf, FROM_IDP } from './saml-limits.ts';
+import type { Limits } from './saml-limits.ts';
 
 /** The namespaces that count here. */
 export const NAMESPACE = {
@@ -19,8 +21,12 @@ export class BadXml extends Error {
   override readonly name = 'BadXml';
 }
 
-/** The root of a document. Throws BadXml for what is not well-formed, and for document types, which declare entities. */
-export function parseXml(text: string): Element {
+/**
+ * The root of a document. Throws BadXml for what is not well-formed, for document types, which declare entities, and for
+ * more than the limits, before anything that takes time.
+ */
+export function parseXml(text: string, limits: Limits = FROM_IDP): Element {
+  refuse(excessOf(text, limits));
   // Before it is parsed: an entity may stand for a gigabyte, or for a file of ours.
   if (/<!(DOCTYPE|ENTITY)/i.test(text))
     throw new BadXml('It declares a document type, which SAML has no use for.');
@@ -29,10 +35,12 @@ export function parseXml(text: string): Element {
   };
   try {
     const errorHandler = { warning: complain, error: complain, fatalError: complain };
-    return new DOMParser({ errorHandler }).parseFromString(text, 'text/xml').documentElement;
+    const root = new DOMParser({ errorHandler }).parseFromString(text, 'text/xml').documentElement;
+    refuse(denseIn(withDescendants(root)));
+    return root;
   } catch (error) {
     // Some faults the parser throws as they come, and deep enough nesting exhausts the stack.
-    throw error instanceof BadXml ? error : new BadXml('It is not well-formed XML.', { cause: error });
+    throw error instanceof BadXml ? error : new BadXml('It is not well-formed XML.');
   }
 }
 
@@ -58,7 +66,7 @@ export function childrenOf(element: Element): Element[] {
   return Array.from(element.childNodes).filter((node) => node.nodeType === ELEMENT_NODE) as Element[];
 }
 
-/** This element and all below it, in no particular order. */
+/** This element and all below it, each behind its parent. */
 export function withDescendants(root: Element): Element[] {
   const all = [root];
   // No recursion: the depth is up to whoever wrote the document.
@@ -96,4 +104,8 @@ export function timeIn(element: Element, name: string): number | undefined {
     : NaN;
   if (Number.isNaN(time)) throw new BadXml(`${name} is not a time: ${printable(text)}`);
   return time;
+}
+
+function refuse(excess: string | undefined): void {
+  if (excess) throw new BadXml(`It has ${excess}, which is too much.`);
 }

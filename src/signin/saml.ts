@@ -89,6 +89,7 @@ export const saml: Method = {
     const samlIdp = await findSamlIdp(idp, http, answer.now);
     const xml = openResponse(answer, samlIdp.entityId);
     const assertion = await verifiedAssertion(xml, answer, samlIdp).catch(async (error: unknown) => {
+      if (!idp.settings.metadata_url) throw error;
       // The IdP may sign with a new certificate by now.
       const renewed = await findSamlIdp(idp, http, answer.now, true);
       if (renewed === samlIdp) throw error;

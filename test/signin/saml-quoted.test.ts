@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import pino from 'pino';
 import type { Http } from '../../src/providers/provider.ts';
+import { SignInRefused } from '../../src/signin/method.ts';
 import { saml } from '../../src/signin/saml.ts';
 import { closeAll } from '../support/outbound.ts';
 import { assertionOf, metadataOf, responseOf, sign, signedResponse } from '../support/saml-answer.ts';
 import type { Wish } from '../support/saml-answer.ts';
 import { createSigner } from '../support/saml-keys.ts';
-import { broughtBack, createHttp, idpWith, refusalOf } from '../support/saml.ts';
+import { broughtBack, createHttp, idpWith } from '../support/saml.ts';
 
 const signer = createSigner();
 /** What nobody wants in a log or on a terminal. */
@@ -30,7 +32,8 @@ const cases: [string, () => string][] = [
   ['the request of an assertion', () => signed({ request: EVIL })],
   ['an audience', () => signed({ audience: EVIL })],
   ['a time', () => signed({ authnInstant: () => EVIL })],
-  ['a time that is read by the library', () => signed({ notBefore: () => EVIL })],
+  ['the end of a confirmation', () => signed({ confirmedUntil: () => EVIL })],
+  ['the start of conditions', () => signed({ notBefore: () => EVIL })],
   ['a way of signing in', () => signed({ acr: EVIL })],
   ['a condition', () => signed({ moreConditions: `<${odd}/>` })],
   ['a name', () => signed({ nameId: EVIL })],
@@ -56,7 +59,11 @@ test.each(cases)(
   '%s that is quoted for the log is cut, and cannot pass for something else there',
   async (_, xml) => {
     const idp = idpWith({ metadata_xml: metadataOf([signer]), required_acr: 'urn:other' });
-    const { message } = await refusalOf(saml.finish(broughtBack(xml()), idp, http));
+    const finished = saml.finish(broughtBack(xml()), idp, http);
+    const error: unknown = await finished.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(SignInRefused);
+    // As it is logged: with what caused it.
+    const { message } = pino.stdSerializers.err(error as SignInRefused);
     expect(message).toMatch(/^[\x20-\x7E]+$/);
     expect(message.length).toBeLessThan(MAX_MESSAGE);
   },

@@ -104,8 +104,9 @@ test.each([
 test.each([
   ['is not found', { status: 404, body: '' }, 'answered 404'],
   ['leads elsewhere', { status: 302, body: '' }, 'answered 302'],
-  ['is too large', { status: 200, body: ' '.repeat(1_048_577) }, 'larger than'],
+  ['is too large', { status: 200, body: ' '.repeat(262_145) }, 'larger than'],
   ['declares entities', { status: 200, body: `<!DOCTYPE x []>${metadataOf([first])}` }, 'document type'],
+  ['is a bomb', { status: 200, body: '<a xmlns:b="u">'.repeat(10_000) }, '10000 tags'],
 ])('nobody is sent anywhere while the metadata %s, and a test says so', async (_, says, message) => {
   const { source, http, idp } = await createSource();
   source.says = says;
@@ -120,6 +121,34 @@ test.each([
     name: 'metadata',
     detail: expect.stringContaining(message),
   });
+});
+
+test('while there was never anything good, the address is asked once a minute', async () => {
+  const { source, find } = await createSource();
+  source.says = { status: 503, body: '' };
+  const messageOf = (at: Date) => find(at).then(String, (error: Error) => error.message);
+  const [message, ...others] = await Promise.all([0, 0, 0].map((minutes) => messageOf(after(minutes))));
+  expect(message).toContain('answered 503');
+  expect([...others, await messageOf(after(0.9))]).toEqual([message, message, message]);
+  expect(source.asked).toBe(1);
+  source.says = { status: 200, body: metadataOf([first]) };
+  expect(await messageOf(after(0.95))).toBe(message);
+  await find(after(1.1));
+  expect(source.asked).toBe(2);
+});
+
+test('metadata that were entered are read once for an answer by a stranger', async () => {
+  let read = 0;
+  const idp = idpWith({});
+  Object.defineProperty(idp.settings, 'metadata_xml', {
+    get: () => {
+      read += 1;
+      return metadataOf([first]);
+    },
+  });
+  const finished = saml.finish(broughtBack(signedResponse(next)), idp, createHttp());
+  expect((await refusalOf(finished)).reason).toBe('bad_signature');
+  expect(read).toBe(1);
 });
 
 test('an address that this mode may not reach is not asked', async () => {

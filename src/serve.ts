@@ -104,6 +104,7 @@ export async function serve(
       guesses: createGuesses(),
       metricsToken: config.metricsToken,
       ...{ retryWaitsMs: config.retryWaitsMs, inFlightCap: config.inFlightCap },
+      attemptRetentionDays: config.attemptRetentionDays,
     };
 
     if (server)

@@ -20,6 +20,7 @@ export type WorkDeps = Parameters<typeof createEngine>[0] &
     relay: ReturnType<typeof createRelay>;
     retention: Retention;
     inboxRetention: InboxRetention;
+    attemptRetentionDays: number;
   };
 
 /** Endpoints that one process sends to at the same time; each takes one job. Late retries get the smaller share. */
@@ -30,7 +31,8 @@ const WEBHOOKS_AT_ONCE = 6;
 const SWEEP_MS = 1_000;
 const RECONCILE_MS = 2_000;
 const TIDY_MS = 3_600_000;
-const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
+const DAY_MS = 24 * 3_600_000;
+const IDEMPOTENCY_KEPT_MS = DAY_MS;
 
 /**
  * Starts queue workers, and the timers that find what no job carries. Timers, not queue jobs: they must outlive a wiped
@@ -43,6 +45,8 @@ export function startWork(deps: WorkDeps): () => Promise<void> {
   jobs.work('callbacks', ENDPOINTS_AT_ONCE, engine.carry);
   jobs.work('retries', LATE_ENDPOINTS_AT_ONCE, engine.carry);
   jobs.work('inbox', WEBHOOKS_AT_ONCE, createHandler(deps));
+  const ago = (ms: number) => new Date(now().getTime() - ms);
+  const keptMs = deps.attemptRetentionDays * DAY_MS;
   const report = rateLimited((error) => log.warn({ err: error }, 'a sweep failed; it will run again'));
   const sweeps = [
     every(SWEEP_MS, () => expireDue(deps), report),
@@ -53,8 +57,12 @@ export function startWork(deps: WorkDeps): () => Promise<void> {
     every(TIDY_MS, () => renewProofKeys(deps), report),
     every(TIDY_MS, () => retention.tidy(), report),
     every(TIDY_MS, () => inboxRetention.tidy(), report),
-    every(TIDY_MS, () => tidySignIns(db, now(), new Date(now().getTime() - SIGN_IN_MS)), report),
-    every(TIDY_MS, () => forgetIdempotencyKeys(db, new Date(now().getTime() - IDEMPOTENCY_KEPT_MS)), report),
+    every(
+      TIDY_MS,
+      () => tidySignIns(db, now(), { givenUp: ago(SIGN_IN_MS), forgotten: ago(keptMs) }),
+      report,
+    ),
+    every(TIDY_MS, () => forgetIdempotencyKeys(db, ago(IDEMPOTENCY_KEPT_MS)), report),
   ];
   // Side by side: a callback begun while the last sweep ends would come on top.
   return async () => {

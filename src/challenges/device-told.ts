@@ -5,7 +5,8 @@ import { isTerminal } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
 import { mayTell } from './device.ts';
 import type { DeviceFacts } from './device.ts';
-import { lockChallenge, saveFacts } from './device-store.ts';
+import { saveFacts } from './device-store.ts';
+import { lockChallenge } from './lock-store.ts';
 import { callbackBody } from './present.ts';
 import type { SettleDeps } from './settle.ts';
 

@@ -46,7 +46,8 @@ function presentRun(run: Run, before: number) {
 }
 
 function presentSignIn(attempt: SignInTrace, before: number) {
-  const { kind, name, status: state, outcome, browser, address } = attempt;
+  const { kind, name, status: state, outcome, address } = attempt;
+  const browser = attempt.browser === '' ? null : attempt.browser;
   return {
     ...{ number: before + 1, kind, name, state, outcome, browser, address },
     began_at: isoTime(attempt.clicked_at),

@@ -120,7 +120,8 @@ function signInCells({ number, kind, name, state, outcome, began_at, ...attempt 
   const ended = attempt.ended_at === null ? '' : ` at ${attempt.ended_at}`;
   return [
     ...[String(number), kind, name, `began ${began_at}`, outcome === null ? state : `${outcome}${ended}`],
-    ...[attempt.address === null ? '' : `from ${attempt.address}`, `browser ${attempt.browser}`],
+    ...[attempt.address === null ? '' : `from ${attempt.address}`],
+    ...[attempt.browser === null ? '' : `browser ${attempt.browser}`],
   ];
 }
 

@@ -1,6 +1,5 @@
 import { sql } from 'kysely';
 import type { Insertable, Selectable } from 'kysely';
-import type { Challenge } from '../challenges/challenge.ts';
 import type { Db } from '../db/database.ts';
 import type { SignInAttempts } from '../generated/database.ts';
 
@@ -10,12 +9,9 @@ export const SUPERSEDED = 'superseded';
 /** What nobody came back from in time ended with. */
 export const TIMED_OUT = 'timed_out';
 
+/** The name of a browser that has been forgotten. */
+const NOBODYS = '';
 const WIPED = { kept_sealed: null, answer_sealed: null, ticket_hash: null };
-
-/** The challenge, held until the transaction ends: one change to its attempts at a time. */
-export function lockChallenge(tx: Db, id: string): Promise<Challenge | undefined> {
-  return tx.selectFrom('challenges').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
-}
 
 /** Begins an attempt; the one before it dies. */
 export async function insertAttempt(
@@ -150,13 +146,30 @@ export async function useOnce(db: Db, id: string, until: Date): Promise<boolean>
   return row !== undefined;
 }
 
-/** Ends attempts that nobody came back from since then, and forgets answers whose time is over. */
-export async function tidySignIns(db: Db, now: Date, since: Date): Promise<void> {
+/**
+ * Ends attempts that were begun before `givenUp` and that nobody came back from, forgets whose browser it was for those
+ * that ended before `forgotten`, and forgets answers whose time is over.
+ */
+export async function tidySignIns(
+  db: Db,
+  now: Date,
+  { givenUp, forgotten }: { givenUp: Date; forgotten: Date },
+): Promise<void> {
   await db
     .updateTable('sign_in_attempts')
     .set({ ...WIPED, status: 'ended', outcome: TIMED_OUT, ended_at: now })
     .where('status', '!=', 'ended')
-    .where('clicked_at', '<', since)
+    .where('clicked_at', '<', givenUp)
+    .execute();
+  await db
+    .updateTable('sign_in_attempts')
+    .from('challenges')
+    .set({ browser: NOBODYS, address: null })
+    .whereRef('challenges.id', '=', 'challenge_id')
+    // While it is open, tries are counted by them.
+    .where('completed_at', 'is not', null)
+    .where('ended_at', '<', forgotten)
+    .where('browser', '!=', NOBODYS)
     .execute();
   await db
     .deleteFrom('used_assertions')

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { asOf, isTerminal } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
+import { lockChallenge } from '../challenges/lock-store.ts';
 import type { DB } from '../generated/database.ts';
 import { newToken, sha256 } from '../kernel/crypto.ts';
 import type { Sealer } from '../kernel/crypto.ts';
@@ -9,7 +10,7 @@ import { newId } from '../kernel/id.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Outbound, Reach } from '../kernel/outbound.ts';
-import { findOpenAttempt, insertAttempt, lockChallenge } from './attempts-store.ts';
+import { findOpenAttempt, insertAttempt } from './attempts-store.ts';
 import { openIdp } from './idp.ts';
 import { isKind, methods } from './index.ts';
 import { SignInRefused } from './method.ts';

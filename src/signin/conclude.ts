@@ -1,10 +1,11 @@
 import { asOf, isTerminal } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
+import { lockChallenge } from '../challenges/lock-store.ts';
 import { applyChange } from '../challenges/settle.ts';
 import { endpointsOf } from '../deliveries/endpoint.ts';
 import { sha256 } from '../kernel/crypto.ts';
 import { findIdentities } from './aliases-store.ts';
-import { endAttempt, findAnswered, lockChallenge, SUPERSEDED } from './attempts-store.ts';
+import { endAttempt, findAnswered, SUPERSEDED } from './attempts-store.ts';
 import type { Attempt } from './attempts-store.ts';
 import type { SignInDeps } from './begin.ts';
 import type { SignIn } from './method.ts';

@@ -1,10 +1,11 @@
 import { isTerminal } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
+import { lockChallenge } from '../challenges/lock-store.ts';
 import { applyChange } from '../challenges/settle.ts';
 import { recordAudit } from '../challenges/store.ts';
 import type { Db } from '../db/database.ts';
 import { endpointsOf } from '../deliveries/endpoint.ts';
-import { countOutcomes, endAttempt, lockChallenge } from './attempts-store.ts';
+import { countOutcomes, endAttempt } from './attempts-store.ts';
 import type { Attempt } from './attempts-store.ts';
 import type { SignInDeps } from './begin.ts';
 import { openIdp } from './idp.ts';
@@ -82,7 +83,7 @@ export async function triesLeft(
 }
 
 /** How many tries a browser has at this IdP. */
-export function maxAttemptsOf({ sealer }: Pick<SignInDeps, 'sealer'>, idp: Idp): number {
+function maxAttemptsOf({ sealer }: Pick<SignInDeps, 'sealer'>, idp: Idp): number {
   return Number(openIdp(sealer, idp).settings.max_attempts) || DEFAULT_MAX_ATTEMPTS;
 }
 

@@ -7,7 +7,7 @@ import { createReach } from '../reach.ts';
 import { openIdp } from '../signin/idp.ts';
 import { methods } from '../signin/index.ts';
 import type { Method } from '../signin/method.ts';
-import { findIdpOf, saveIdp, sealContext } from '../signin/store.ts';
+import { findIdpById, findIdpOf, saveIdp, sealContext } from '../signin/store.ts';
 import type { Kind } from '../signin/store.ts';
 import { MODE_OPTION, UsageError, modeOf, withTenant } from './command.ts';
 import type { Command, Values } from './command.ts';
@@ -48,7 +48,7 @@ function idpSet(kind: Kind): Command {
         const seal = (id: string) => sealer.seal(JSON.stringify(settings), sealContext.settings(id));
         const idp_id = await saveIdp(db, place, name, seal);
         await untilServersNoticed();
-        const set_up = method.setUp(config.publicUrl, settings);
+        const set_up = method.setUp(config.publicUrl, openIdp(sealer, await findIdpById(db, idp_id)));
         const chosen = await defaultProvider(db, place);
         return {
           json: { kind, mode: place.mode, idp_id, name, is_default: chosen === kind, set_up },

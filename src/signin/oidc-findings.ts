@@ -3,7 +3,7 @@ import { parseUrl } from '../kernel/address.ts';
 import { fetchThrough } from '../kernel/outbound-fetch.ts';
 import { OutboundError } from '../kernel/outbound.ts';
 import { parseObject } from '../providers/json.ts';
-import type { Http, Settings } from '../providers/provider.ts';
+import type { Http } from '../providers/provider.ts';
 import type { Finding, OpenIdp } from './method.ts';
 import { announced } from './oidc-announced.ts';
 import { isClientRefused, shown } from './oidc-errors.ts';
@@ -19,16 +19,16 @@ const HOPELESS =
   /^(invalid_request|unauthorized_client|unsupported_response_type|invalid_scope|invalid_client)$/;
 const BAD_REQUEST = 400;
 
-type Trial = { found: Found; settings: Settings; http: Http; publicUrl: string };
+type Trial = { found: Found; idp: OpenIdp; http: Http; publicUrl: string };
 
 /** Tries out what can be tried without a person; never throws. */
-export async function tryOut(publicUrl: string, { settings }: OpenIdp, http: Http): Promise<Finding[]> {
+export async function tryOut(publicUrl: string, idp: OpenIdp, http: Http): Promise<Finding[]> {
   try {
-    const found = await findMetadata(settings, http);
-    const trial = { found, settings, http, publicUrl };
+    const found = await findMetadata(idp.settings, http);
+    const trial = { found, idp, http, publicUrl };
     return [
       { state: 'ok', name: 'Metadata', detail: `${found.metadata.issuer} answers and names itself so.` },
-      ...announced(found.metadata, settings),
+      ...announced(found.metadata, idp.settings),
       await tryKeys(trial).catch(failed('Keys')),
       await tryClient(trial).catch(failed('Client')),
       await tryRedirect(trial).catch(failed('Redirect URI')),
@@ -44,16 +44,16 @@ async function tryKeys({ found, http }: Trial): Promise<Finding> {
   const answer = await fetchThrough(http.outbound, http.reach)(jwks_uri, { method: 'GET', headers });
   const { keys } = (answer.status === 200 && parseObject(await answer.text())) || {};
   const count = Array.isArray(keys) ? keys.length : 0;
-  if (count > 0) return { state: 'ok', name: 'Keys', detail: `${jwks_uri} publishes ${count}.` };
-  const detail = `${jwks_uri} publishes no keys (status ${answer.status}): no ID token can be checked.`;
+  if (count > 0) return { state: 'ok', name: 'Keys', detail: `${shown(jwks_uri)} publishes ${count}.` };
+  const detail = `${shown(jwks_uri)} publishes no keys (status ${answer.status}): no ID token can be checked.`;
   return { state: 'fail', name: 'Keys', detail };
 }
 
 /** An IdP looks at the client first: it says whether that is right before it says that the code is not. */
-async function tryClient({ found, settings, http, publicUrl }: Trial): Promise<Finding> {
+async function tryClient({ found, idp, http, publicUrl }: Trial): Promise<Finding> {
   const parameters = { code: randomState(), iss: found.metadata.issuer };
   const { kept } = await newProof();
-  const error: unknown = await redeem({ parameters, kept, publicUrl }, found, settings, http).catch(
+  const error: unknown = await redeem({ parameters, kept, publicUrl }, found, idp, http).catch(
     (refusal: unknown) => refusal,
   );
   const name = 'Client';
@@ -69,13 +69,13 @@ async function tryClient({ found, settings, http, publicUrl }: Trial): Promise<F
 }
 
 /** With prompt=none an IdP sends the browser back at once, if the redirect URI is one it knows. */
-async function tryRedirect({ found, settings, http, publicUrl }: Trial): Promise<Finding> {
+async function tryRedirect({ found, idp, http, publicUrl }: Trial): Promise<Finding> {
   const name = 'Redirect URI';
-  const wanted = redirectUri(publicUrl);
+  const wanted = redirectUri(publicUrl, idp);
   const { told } = await newProof();
   const run = { state: randomState(), loginHint: null, publicUrl };
-  const request = { ...requestOf(run, settings), ...told, prompt: 'none' };
-  const url = buildAuthorizationUrl(configurationOf(found, settings, http), request);
+  const request = { ...requestOf(run, idp), ...told, prompt: 'none' };
+  const url = buildAuthorizationUrl(configurationOf(found, idp.settings, http), request);
   const answer = await fetchThrough(http.outbound, http.reach)(url.href, { method: 'GET', headers: {} });
   const back = parseUrl(answer.headers.get('location') ?? '');
   if (!back || back.origin + back.pathname !== wanted)

@@ -5,9 +5,9 @@ import {
   randomPKCECodeVerifier,
   skipStateCheck,
 } from 'openid-client';
-import type { Http, Settings } from '../providers/provider.ts';
+import type { Http } from '../providers/provider.ts';
 import { SignInRefused } from './method.ts';
-import type { Begun, IdpAnswer, Run } from './method.ts';
+import type { Begun, IdpAnswer, OpenIdp, Run } from './method.ts';
 import type { Redeemed } from './oidc-claims.ts';
 import { configurationOf, withSecret } from './oidc-metadata.ts';
 import type { Found } from './oidc-metadata.ts';
@@ -23,11 +23,12 @@ export async function newProof(): Promise<{ kept: Begun['kept']; told: { [name: 
 /** What is asked of the IdP: that this person signs in anew, in one of the ways that are good enough. */
 export function requestOf(
   { state, loginHint, publicUrl }: Run,
-  settings: Settings,
+  idp: Pick<OpenIdp, 'settings' | 'callbackPath'>,
 ): { [name: string]: string } {
-  const acr_values = wordsOf(settings.required_acr).join(' ');
+  const { scopes, required_acr } = idp.settings;
+  const acr_values = wordsOf(required_acr).join(' ');
   return {
-    ...{ redirect_uri: redirectUri(publicUrl), scope: wordsOf(settings.scopes).join(' '), state },
+    ...{ redirect_uri: redirectUri(publicUrl, idp), scope: wordsOf(scopes).join(' '), state },
     ...{ prompt: 'login', max_age: '0' },
     ...(loginHint === null ? {} : { login_hint: loginHint }),
     ...(acr_values === '' ? {} : { acr_values }),
@@ -38,12 +39,12 @@ export function requestOf(
 export function redeem(
   { parameters, kept, publicUrl }: Pick<IdpAnswer, 'parameters' | 'kept' | 'publicUrl'>,
   found: Found,
-  settings: Settings,
+  idp: Pick<OpenIdp, 'settings' | 'callbackPath'>,
   http: Http,
 ): Promise<Redeemed> {
-  const url = new URL(`${redirectUri(publicUrl)}?${new URLSearchParams(parameters).toString()}`);
+  const url = new URL(`${redirectUri(publicUrl, idp)}?${new URLSearchParams(parameters).toString()}`);
   return withSecret(found, async (way) => {
-    const config = configurationOf(found, settings, http, way);
+    const config = configurationOf(found, idp.settings, http, way);
     const tokens = await authorizationCodeGrant(config, url, {
       expectedNonce: kept.nonce ?? '',
       pkceCodeVerifier: kept.code_verifier ?? '',

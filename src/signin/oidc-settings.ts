@@ -2,7 +2,7 @@ import { parseUrl } from '../kernel/address.ts';
 import { invalid } from '../kernel/errors.ts';
 import { isToken } from '../providers/json.ts';
 import type { Settings } from '../providers/provider.ts';
-import type { Method } from './method.ts';
+import type { Method, OpenIdp } from './method.ts';
 
 const MAX_ATTEMPTS = 10;
 
@@ -16,7 +16,7 @@ export const fields: Method['fields'] = {
   client_secret: { help: 'Client secret of the same application' },
   scopes: { help: 'Scopes to ask for, with openid among them', fallback: 'openid email profile' },
   subject_claim: {
-    help: 'Claim by which people are known besides their e-mail address, such as preferred_username, upn or employee_id; one they cannot change themselves',
+    help: 'Claim by which people are known besides their e-mail address, such as employee_id, oid or upn; one they cannot change themselves',
     fallback: '',
   },
   required_acr: {
@@ -29,9 +29,9 @@ export const fields: Method['fields'] = {
   },
 };
 
-/** The address the IdP sends people back to. */
-export function redirectUri(publicUrl: string): string {
-  return `${publicUrl}/auth/callback/oidc`;
+/** The address the IdP sends people back to, which no other IdP of this server has: an answer is taken for its own alone. */
+export function redirectUri(publicUrl: string, { callbackPath }: Pick<OpenIdp, 'callbackPath'>): string {
+  return publicUrl + callbackPath;
 }
 
 /** The parts of a list in a setting. */
@@ -63,14 +63,14 @@ export function checkSettings(settings: Settings): void {
 }
 
 /** What the operator is to enter at the IdP, a line each. */
-export function setUp(publicUrl: string, settings: Settings): string[] {
-  const { subject_claim = '', required_acr = '' } = settings;
+export function setUp(publicUrl: string, idp: Pick<OpenIdp, 'settings' | 'callbackPath'>): string[] {
+  const { scopes, subject_claim = '', required_acr = '' } = idp.settings;
   return [
     'At the IdP, register a web application (confidential client) with:',
-    `  Redirect URI:        ${redirectUri(publicUrl)}`,
+    `  Redirect URI:        ${redirectUri(publicUrl, idp)}`,
     '  Grant type:          authorization code, with PKCE (S256)',
     '  Client secret:       sent to the token endpoint, as Basic or in the form',
-    `  Scopes:              ${wordsOf(settings.scopes).join(' ')}`,
+    `  Scopes:              ${wordsOf(scopes).join(' ')}`,
     '  Sign-out addresses:  none, leave them empty',
     'Each sign-in is asked for with prompt=login and max_age=0: people must sign in anew, and a session that is already',
     'there does not count. No policy at the IdP may skip that, and the ID token must carry auth_time.',

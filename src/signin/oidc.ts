@@ -17,14 +17,14 @@ export const oidc: Method = {
   async begin(run, idp, http) {
     const config = configurationOf(await metadataOf(idp, http), idp.settings, http);
     const { kept, told } = await newProof();
-    const url = buildAuthorizationUrl(config, { ...requestOf(run, idp.settings), ...told });
+    const url = buildAuthorizationUrl(config, { ...requestOf(run, idp), ...told });
     return { url: url.href, kept };
   },
 
   async finish(answer, idp, http) {
     try {
       const found = await metadataOf(idp, http);
-      const redeemed = await redeem(answer, found, idp.settings, http);
+      const redeemed = await redeem(answer, found, idp, http);
       return await readSignIn(redeemed, answer, idp.settings);
     } catch (error) {
       throw refusalOf(error);

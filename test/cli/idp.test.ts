@@ -176,3 +176,17 @@ describe('idp remove', () => {
     expect(none).toMatchObject({ code: 2, stderr: expect.stringMatching(/no oidc is set up for live mode/) });
   });
 });
+
+test('every OpenID provider of the server has a redirect URI of its own, and keeps it', async () => {
+  const redirectUriOf = async (...options: string[]) => {
+    const { json } = await cli('idp', 'set', 'oidc', ...options, '--json');
+    const [, uri] = /Redirect URI: +(\S+)/.exec((json.set_up as string[]).join('\n')) ?? [];
+    return { id: String(json.idp_id), uri };
+  };
+  const documented = `${HTTPS.PUBLIC_URL}/auth/callback/oidc`;
+  const first = await redirectUriOf(...OKTA_OPTIONS, '--mode', 'live');
+  expect(first.uri).toBe(documented);
+  const second = await redirectUriOf(...OKTA_OPTIONS);
+  expect(second.uri).toBe(`${documented}/${second.id}`);
+  expect(await redirectUriOf('--required-acr', 'phr')).toEqual(second);
+});

@@ -23,9 +23,10 @@ afterAll(() => idp.close());
 async function findingsAt(
   issuer: string,
   settings: { [field: string]: string } = {},
-  publicUrl = PUBLIC_URL,
+  { publicUrl = PUBLIC_URL, ...more }: { publicUrl?: string; callbackPath?: string } = {},
 ) {
-  const findings = await oidc.test(publicUrl, openIdpAt(issuer, settings), developerHttp());
+  const opened = { ...openIdpAt(issuer, settings), ...more };
+  const findings = await oidc.test(publicUrl, opened, developerHttp());
   return new Map(findings.map((finding) => [finding.name, finding]));
 }
 
@@ -40,7 +41,7 @@ describe('at a real IdP', () => {
   afterAll(() => real.close());
 
   test('all that can be known without a person is found to be right', async () => {
-    const found = await findingsAt(real.issuer, { required_acr: 'mfa', subject_claim: 'preferred_username' });
+    const found = await findingsAt(real.issuer, { required_acr: 'mfa', subject_claim: 'groups' });
     expect(states(found)).toEqual({
       ...{ Metadata: 'ok', 'Authorization code': 'ok', PKCE: 'ok' },
       // It announces no list of prompts, as most do not.
@@ -59,12 +60,14 @@ describe('at a real IdP', () => {
     });
     const client = await findingsAt(real.issuer, { client_id: 'another' });
     expect(client.get('Client')?.state).toBe('fail');
-    const elsewhere = await findingsAt(real.issuer, {}, 'https://elsewhere.example.com');
-    expect(elsewhere.get('Redirect URI')).toMatchObject({
-      state: 'fail',
-      detail:
-        'The IdP does not send people back (status 400): register https://elsewhere.example.com/auth/callback/oidc there.',
-    });
+    const unregistered = async (more: object, uri: string) =>
+      expect((await findingsAt(real.issuer, {}, more)).get('Redirect URI')).toMatchObject({
+        state: 'fail',
+        detail: `The IdP does not send people back (status 400): register ${uri} there.`,
+      });
+    const publicUrl = 'https://elsewhere.example.com';
+    await unregistered({ publicUrl }, 'https://elsewhere.example.com/auth/callback/oidc');
+    await unregistered({ callbackPath: '/auth/callback/oidc/second' }, `${REDIRECT_URI}/second`);
   });
 
   test('what the IdP does not know is found', async () => {

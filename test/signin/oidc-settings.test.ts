@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals';
 import { oidc } from '../../src/signin/oidc.ts';
 import { openIdpAt, PUBLIC_URL } from '../support/oidc-method.ts';
 
-const settingsWith = (more: { [field: string]: string }) =>
-  openIdpAt('https://idp.example.com', more).settings;
+const idpWith = (more: { [field: string]: string }) => openIdpAt('https://idp.example.com', more);
+const settingsWith = (more: { [field: string]: string }) => idpWith(more).settings;
 
 test.each([
   [{}],
@@ -36,13 +36,17 @@ test.each([
 });
 
 test('the operator is told what to enter at the IdP', () => {
-  const plain = oidc.setUp(PUBLIC_URL, settingsWith({})).join('\n');
+  const plain = oidc.setUp(PUBLIC_URL, idpWith({})).join('\n');
   expect(plain).toContain('https://verify.example.com/auth/callback/oidc');
   expect(plain).toContain('openid email profile');
   expect(plain).not.toContain('acr,');
-  const more = oidc
-    .setUp(PUBLIC_URL, settingsWith({ subject_claim: 'upn', required_acr: 'mfa  phr' }))
-    .join('\n');
+  const more = oidc.setUp(PUBLIC_URL, idpWith({ subject_claim: 'upn', required_acr: 'mfa  phr' })).join('\n');
   expect(more).toContain('must carry upn');
   expect(more).toContain('acr, with one of: mfa phr');
+  const second = oidc.setUp(PUBLIC_URL, { ...idpWith({}), callbackPath: '/auth/callback/oidc/second' });
+  expect(second.join('\n')).toContain('https://verify.example.com/auth/callback/oidc/second\n');
+});
+
+test('no claim is proposed that people can change themselves at many IdPs', () => {
+  expect(oidc.fields.subject_claim?.help).toContain('such as employee_id, oid or upn');
 });

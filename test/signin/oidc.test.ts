@@ -1,19 +1,29 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { startOidcIdp } from '../support/oidc-idp.ts';
 import type { Lies, OidcIdp } from '../support/oidc-idp.ts';
-import { developerHttp, openIdpAt, reasonOf, REDIRECT_URI, runAt } from '../support/oidc-method.ts';
+import {
+  developerHttp,
+  openIdpAt,
+  PUBLIC_URL,
+  reasonOf,
+  REDIRECT_URI,
+  runAt,
+} from '../support/oidc-method.ts';
 import { createVisitor } from '../support/oidc-visitor.ts';
 import { closeAll } from '../support/outbound.ts';
 
 const ADA = 'ada@example.com';
+const FURTHER_PATH = '/auth/callback/oidc/further';
 const seconds = () => Math.floor(Date.now() / 1_000);
 const asAda = (url: string) => createVisitor().signIn(url, ADA);
 
 let idp: OidcIdp;
 let bare: OidcIdp;
+let further: OidcIdp;
 beforeAll(async () => {
   idp = await startOidcIdp({ redirectUri: REDIRECT_URI });
   bare = await startOidcIdp({ redirectUri: REDIRECT_URI, inIdToken: false });
+  further = await startOidcIdp({ redirectUri: PUBLIC_URL + FURTHER_PATH });
 });
 afterEach(async () => {
   idp.lie({});
@@ -23,6 +33,7 @@ afterEach(async () => {
 afterAll(async () => {
   await idp.close();
   await bare.close();
+  await further.close();
 });
 
 /** Signs in as Ada where the IdP says this of it. */
@@ -52,6 +63,16 @@ test('the IdP is asked to let this person sign in anew, with PKCE and a nonce', 
   expect(second?.acr_values).toBeUndefined();
   expect(second?.nonce).not.toBe(first?.nonce);
   expect(second?.code_challenge).not.toBe(first?.code_challenge);
+});
+
+test('an IdP with a path of its own is asked to send people there, and gets the same with the code', async () => {
+  const run = await runAt(
+    { ...openIdpAt(further.issuer), callbackPath: FURTHER_PATH },
+    developerHttp(),
+    asAda,
+  );
+  expect(run.back.pathname).toBe(FURTHER_PATH);
+  expect(await run.finish()).toMatchObject({ email: ADA });
 });
 
 describe('whoever signs in is told', () => {

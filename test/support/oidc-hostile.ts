@@ -9,8 +9,8 @@ import { developerHttp, openIdpAt, REDIRECT_URI, runAt } from './oidc-method.ts'
 
 export type Claims = { [name: string]: unknown };
 export type Header = { alg: string; kid?: string; [name: string]: unknown };
-/** What it was asked: the form, and whether a header authorizes it. */
-export type Asked = { form: URLSearchParams; authorization: string | undefined };
+/** What it was asked: the query, the form, and whether a header authorizes it. */
+export type Asked = { query: URLSearchParams; form: URLSearchParams; authorization: string | undefined };
 /** Takes the place of one of its answers. */
 export type Said = { status?: number; type?: string; body: unknown; headers?: { [name: string]: string } };
 export type Sayings = { [path: string]: Said | ((asked: Asked) => Said) };
@@ -39,7 +39,7 @@ export async function startHostileIdp() {
   const asked: string[] = [];
   let said: Sayings = {};
   const server = createServer((request, response) => {
-    const path = new URL(request.url ?? '/', 'http://idp').pathname;
+    const { pathname: path, searchParams: query } = new URL(request.url ?? '/', 'http://idp');
     asked.push(`${request.method} ${path}`);
     let text = '';
     request.setEncoding('utf8').on('data', (part: string) => (text += part));
@@ -49,7 +49,7 @@ export async function startHostileIdp() {
       const { authorization } = request.headers;
       answer(
         response,
-        typeof one === 'function' ? one({ form: new URLSearchParams(text), authorization }) : one,
+        typeof one === 'function' ? one({ query, form: new URLSearchParams(text), authorization }) : one,
       );
     });
   });

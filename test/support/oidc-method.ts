@@ -6,7 +6,8 @@ import { CLIENT } from './oidc-idp.ts';
 import { DEVELOPMENT, outboundWith } from './outbound.ts';
 
 export const PUBLIC_URL = 'https://verify.example.com';
-export const REDIRECT_URI = `${PUBLIC_URL}/auth/callback/oidc`;
+export const CALLBACK_PATH = '/auth/callback/oidc';
+export const REDIRECT_URI = PUBLIC_URL + CALLBACK_PATH;
 
 let keys = 0;
 
@@ -14,7 +15,7 @@ let keys = 0;
 export function openIdpAt(issuer: string, settings: { [field: string]: string } = {}): OpenIdp {
   const fallbacks = Object.entries(oidc.fields).map(([name, { fallback = '' }]) => [name, fallback] as const);
   const all = { ...Object.fromEntries(fallbacks), ...CLIENT, issuer, ...settings };
-  return { id: 'idp', key: `key ${(keys += 1)}`, settings: all };
+  return { id: 'idp', key: `key ${(keys += 1)}`, settings: all, callbackPath: CALLBACK_PATH };
 }
 
 /** The way out from a developer's machine; ends with the test. */

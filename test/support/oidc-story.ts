@@ -36,7 +36,10 @@ export async function sendOff(server: TestServer, created: Created, person = cre
 
 /** Presses the button of the page that says what went wrong; where the person is sent then. */
 export async function sendAgain(person: Person, created: Created) {
-  await person.retry(created).expect(303).expect('Location', /\/continue$/);
+  await person
+    .retry(created)
+    .expect(303)
+    .expect('Location', /\/continue$/);
   return sentTo(person, created);
 }
 

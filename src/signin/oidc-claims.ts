@@ -8,6 +8,10 @@ import { wordsOf } from './oidc-settings.ts';
 import { isPlain } from './plain.ts';
 
 const MAX_EMAIL = 254;
+/** What says of an address whether it is the person's own: OpenID's claim (Core §5.1) and Entra ID's. */
+const MARKS = ['email_verified', 'xms_edov'] as const;
+/** Some IdPs write the truth as text, Entra ID also as a number. */
+const TRUTHS = new Set<unknown>([true, 'true', 1, '1']);
 
 type Claims = IDToken | UserInfoResponse;
 /** What the code was exchanged for. */
@@ -23,14 +27,13 @@ export async function readSignIn(
   const acr = readAcr(claims, settings);
   if (!isPlain(claims.sub)) throw new SignInRefused('no_subject', `sub is ${shown(claims.sub)}`);
   const { subject_claim = '' } = settings;
-  const isAll = claims.email !== undefined && (subject_claim === '' || claims[subject_claim] !== undefined);
   const sources: Claims[] = [claims];
-  if (!isAll && config.serverMetadata().userinfo_endpoint !== undefined)
+  if (!isComplete(claims, subject_claim) && config.serverMetadata().userinfo_endpoint !== undefined)
     sources.push(await fetchUserInfo(config, accessToken, claims.sub));
   return {
     issuer: claims.iss,
     id: claims.sub,
-    email: readEmail(sources.find(({ email }) => email !== undefined)),
+    email: readEmail(sources),
     claim: subject_claim === '' ? [] : readClaim(sources, subject_claim),
     auth_time,
     acr,
@@ -56,11 +59,20 @@ function readAcr({ acr }: IDToken, { required_acr = '' }: Settings): string | nu
   return isPlain(acr) ? acr : null;
 }
 
-// Some IdPs write the truth as text.
-function readEmail(source: Claims | undefined): string | null {
-  const { email, email_verified } = source ?? {};
-  if (![undefined, true, 'true'].includes(email_verified as boolean | string | undefined))
-    throw new SignInRefused('email_not_verified', `email_verified is ${shown(email_verified)}`);
+/** Whether nothing is left to ask for: an address that nothing marks may be marked at the userinfo endpoint. */
+function isComplete(claims: Claims, subject_claim: string): boolean {
+  const isMarked = MARKS.some((mark) => claims[mark] !== undefined);
+  return (
+    claims.email !== undefined && isMarked && (subject_claim === '' || claims[subject_claim] !== undefined)
+  );
+}
+
+function readEmail(sources: Claims[]): string | null {
+  const { email } = sources.find((source) => source.email !== undefined) ?? {};
+  if (email === undefined) return null;
+  const marks = sources.flatMap((source) => MARKS.map((mark) => ({ mark, value: source[mark] })));
+  const denied = marks.find(({ value }) => value !== undefined && !TRUTHS.has(value));
+  if (denied) throw new SignInRefused('email_not_verified', `${denied.mark} is ${shown(denied.value)}`);
   return isEmail(email) ? email : null;
 }
 

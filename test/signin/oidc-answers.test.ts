@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Reason } from '../../src/signin/method.ts';
 import { finishAt, newKeys, signToken, startHostileIdp, tokenAnswer } from '../support/oidc-hostile.ts';
-import type { HostileIdp, Said } from '../support/oidc-hostile.ts';
+import type { Claims, HostileIdp, Said } from '../support/oidc-hostile.ts';
 import {
   developerHttp,
   openIdpAt,
@@ -81,6 +81,36 @@ describe('an answer of the IdP is refused for its own reason', () => {
       signToken({ ...idp.claims(nonce), email: undefined }, { alg: 'ES256', kid: 'one' }, idp.keys.private);
     const answer = finishAt(idp, (nonce) => ({ '/token': tokenAnswer(bare(nonce)), '/userinfo': said }));
     expect(await reasonOf(answer)).toBe(reason);
+  });
+
+  const unmarked = (more: Claims) => (nonce: string | undefined) => {
+    const claims = { ...idp.claims(nonce), email_verified: undefined, ...more };
+    return signToken(claims, { alg: 'ES256', kid: 'one' }, idp.keys.private);
+  };
+  const finishUnmarked = (info: Claims, more: Claims = {}) =>
+    finishAt(idp, (nonce) => ({
+      '/token': tokenAnswer(unmarked(more)(nonce)),
+      '/userinfo': { body: { sub: '4711', ...info } },
+    }));
+
+  test.each<[string, Claims]>([
+    ['of the same address', { email: 'ada@example.com', email_verified: false }],
+    ['without naming it', { email_verified: 'false' }],
+    ['in Entra ID’s words', { email: 'ada@example.com', xms_edov: '0' }],
+  ])('an address that the ID token does not mark, but the userinfo endpoint does, %s', async (_, info) => {
+    expect(await reasonOf(finishUnmarked(info))).toBe('email_not_verified');
+  });
+
+  test('an address that the ID token marks in Entra ID’s words: email_not_verified', async () => {
+    expect(await reasonOf(finishUnmarked({}, { xms_edov: false }))).toBe('email_not_verified');
+  });
+
+  test.each<[string, Claims, Claims]>([
+    ['nobody marks', {}, {}],
+    ['the userinfo endpoint marks as verified', { email: 'ada@example.com', email_verified: true }, {}],
+    ['the ID token marks in Entra ID’s words', { email_verified: false }, { xms_edov: '1' }],
+  ])('but not an address that %s', async (_, info, more) => {
+    expect(await finishUnmarked(info, more)).toMatchObject({ email: 'ada@example.com' });
   });
 
   test.each<[string, Reason, { [name: string]: string }]>([

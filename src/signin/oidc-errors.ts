@@ -18,7 +18,7 @@ const REASONS: { [word: string]: Reason } = {
   alg: 'bad_signature',
 };
 const [OK, TOO_MANY_REQUESTS, BROKEN] = [200, 429, 500] as const;
-const MAX_SHOWN = 200;
+const MAX_SHOWN = 100;
 
 /** Whatever the library threw over the IdP's answer, with its reason; what is no such thing is thrown as it is. */
 export function refusalOf(error: unknown): SignInRefused {
@@ -77,9 +77,10 @@ function reasonOfFailure({ code, cause }: ClientError): Reason | undefined {
   }
 }
 
-/** What the IdP or the library adds; never what the answer holds. */
+/** What the IdP adds. Of what a browser brings the code alone: anybody can put words into an address. */
 function detailOf(error: unknown): string {
-  if (error instanceof AuthorizationResponseError || error instanceof ResponseBodyError)
+  if (error instanceof AuthorizationResponseError) return `: ${shown(error.error)}`;
+  if (error instanceof ResponseBodyError)
     return `: ${shown(error.error)} ${shown(error.error_description ?? '')}`;
   return '';
 }

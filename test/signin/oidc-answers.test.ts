@@ -145,10 +145,21 @@ describe('an answer of the IdP is refused for its own reason', () => {
     expect(await reasonOf(run.finish())).toBe('wrong_issuer');
   });
 
-  test('what somebody else wrote is told without characters that move a cursor', async () => {
-    const answer = finishAt(idp, () => ({}), { error: 'x\u001b[2Jy', error_description: 'é'.repeat(500) });
-    const { message } = await refusalFrom(answer);
-    expect(message).toMatch(/^[\x20-\x7e]{1,500}$/);
-    expect(message).toContain('"x\\u001b[2Jy"');
+  const said = async (answer: Promise<unknown>) => (await refusalFrom(answer)).message;
+
+  test('of what a browser brings the log gets the code alone, without characters that move a cursor', async () => {
+    const error_description = 'words of whoever made the address';
+    const short = await said(finishAt(idp, () => ({}), { error: 'x\u001b[2Jy', error_description }));
+    expect(short).toBe('The answer of the IdP does not count: "x\\u001b[2Jy"');
+    const long = await said(finishAt(idp, () => ({}), { error: 'é'.repeat(500), error_description }));
+    expect(long).toMatch(/: "\?{99}\.\.\.$/);
+  });
+
+  test('of what the IdP says the log gets a hundred characters, which is no whole token', async () => {
+    const token = unmarked({})('the-nonce');
+    const error = { error: 'server_error', error_description: `\u001b[2Jtoken was ${token}` };
+    const message = await said(finishAt(idp, () => ({ '/token': { status: 400, body: error } })));
+    expect(message).toMatch(/: "server_error" "\\u001b\[2Jtoken was eyJ[\x20-\x7e]{1,100}\.\.\.$/);
+    expect(message.length).toBeLessThan(200);
   });
 });

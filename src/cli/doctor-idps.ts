@@ -34,7 +34,7 @@ function summaryOf(tested: { idp: Idp; findings: Finding[] }[]): Finding {
   if (!worst) return { state: 'ok', name, detail: `${tested.length} IdP(s), and nothing wrong with them` };
   const { idp, finding } = worst;
   const others = wrong.length > 1 ? ` (and ${wrong.length - 1} more)` : '';
-  const what = `"${printable(idp.name)}" in ${idp.mode} mode: ${finding.name}: ${finding.detail.replace(/\.$/, '')}${others}`;
+  const what = `"${printable(idp.name)}" in ${idp.mode} mode: ${finding.name}: ${printable(finding.detail.replace(/\.$/, ''))}${others}`;
   return {
     state: finding.state,
     name,

@@ -5,6 +5,7 @@ import type { Finding } from '../signin/method.ts';
 import type { Kind } from '../signin/store.ts';
 import { MODE_OPTION, modeOf, withTenant } from './command.ts';
 import type { Command } from './command.ts';
+import { printable } from './desk.ts';
 import { getIdp } from './idp-settings.ts';
 
 /** Spaces between columns. */
@@ -23,7 +24,9 @@ export function idpTest(kind: Kind): Command {
         const { outbound, reachOf } = createReach(config, bundled);
         try {
           const http = { outbound, reach: reachOf(mode) };
-          const findings = await methods[kind].test(config.publicUrl, openIdp(sealer, idp), http);
+          const findings = (await methods[kind].test(config.publicUrl, openIdp(sealer, idp), http)).map(
+            plain,
+          );
           const failed = findings.some(({ state }) => state === 'fail');
           const { name } = idp;
           return { json: { kind, mode, name, ok: !failed, findings }, text: textOf(findings), failed };
@@ -32,6 +35,11 @@ export function idpTest(kind: Kind): Command {
         }
       }),
   };
+}
+
+/** An IdP is quoted in it. */
+function plain({ detail, ...finding }: Finding): Finding {
+  return { ...finding, detail: printable(detail) };
 }
 
 function textOf(findings: readonly Finding[]): string {

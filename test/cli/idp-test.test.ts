@@ -6,6 +6,8 @@ import { runCli } from '../support/cli.ts';
 import { createDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { setIdp } from '../support/idp.ts';
+import { startHostileIdp } from '../support/oidc-hostile.ts';
+import type { HostileIdp } from '../support/oidc-hostile.ts';
 import { CLIENT, startOidcIdp } from '../support/oidc-idp.ts';
 import type { OidcIdp } from '../support/oidc-idp.ts';
 import { openIdpAt } from '../support/oidc-method.ts';
@@ -17,15 +19,18 @@ const KEY = randomBytes(32);
 
 let database: TestDatabase;
 let idp: OidcIdp;
+let hostile: HostileIdp;
 let env: Record<string, string>;
 beforeAll(async () => {
   database = await createDatabase();
   idp = await startOidcIdp({ redirectUri: `${HTTPS.PUBLIC_URL}/auth/callback/oidc` });
+  hostile = await startHostileIdp();
   env = testEnv(database.url, undefined, KEY, HTTPS);
   await insertTenant(database.db, 'Acme');
 });
 afterAll(async () => {
   await idp.close();
+  await hostile.close();
   await database.close();
 });
 
@@ -67,6 +72,23 @@ test('a wrong secret is found, in the test, for programs and by doctor', async (
   expect(seen.detail).toMatch(
     /^"Okta" in test mode: Client: .*[^.]; see `countersign idp test oidc --mode test`$/,
   );
+});
+
+test('an IdP that writes commands for a terminal into what it says is quoted without them', async () => {
+  // Controls at the end of an address do not count in comparing it.
+  const issuer = `${hostile.issuer}\u001b\u0007\n`;
+  const jwks_uri = `${hostile.issuer}/keys?\u001b]0;owned\u0007\u001b[2J\u009b2J\u202e`;
+  hostile.say({ '/.well-known/openid-configuration': { body: { ...hostile.metadata, issuer, jwks_uri } } });
+  await save('oidc', openIdpAt(hostile.issuer).settings, 'Okta');
+  const [{ stdout }, { json }] = await Promise.all([
+    runCli(['idp', 'test', 'oidc'], env),
+    runCli(['idp', 'test', 'oidc', '--json'], env),
+  ]);
+  expect(stdout).toMatch(/^ok +Metadata +http.* answers and names itself so\.$/m);
+  expect(stdout).toMatch(/^ok +Keys +"http.*owned/m);
+  expect(stdout).toMatch(/^[\n\x20-\x7e]+$/);
+  const details = (json.findings as { detail: string }[]).map(({ detail }) => detail);
+  expect(details.filter((detail) => /\p{C}/u.test(detail))).toEqual([]);
 });
 
 test('SAML is tested by its metadata; what may surprise does not fail', async () => {

@@ -196,7 +196,10 @@ test('a preview shows what is then sent, but for the time and the values of extr
     .execute();
   const id = await settle(server, {}, apiKey);
   await sink.waitFor(id);
-  await until(async () => (await deliveriesOf(server.db, id))[0]?.status === 'pending', 'the retry to wait');
+  await until(
+    async () => (await deliveriesOf(server.db, id))[0]?.attempts === 1,
+    'the first attempt to be written down',
+  );
   const [delivery] = await deliveriesOf(server.db, id);
   const answer = await desk.get(`/${delivery?.id}/preview`, apiKey).expect(200);
   const preview = answer.body as Preview;

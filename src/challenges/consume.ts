@@ -10,7 +10,7 @@ import { markConsumed } from './result-store.ts';
 import { recordAudit } from './store.ts';
 import type { Scope } from './store.ts';
 
-export type ConsumeDeps = { db: Kysely<DB>; batches: Batches; now: () => Date };
+type ConsumeDeps = { db: Kysely<DB>; batches: Batches; now: () => Date };
 
 /** Spends a verified result, exactly once; 404 if it is not the caller's, 409 with the reason if there is nothing to spend. */
 export async function consumeChallenge(

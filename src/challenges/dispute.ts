@@ -6,7 +6,7 @@ import type { SettleDeps } from './settle.ts';
 import { recordAudit } from './store.ts';
 
 /** Which challenge the person disputes, and from where. */
-export type Dispute = {
+type Dispute = {
   challengeId: string;
   actor: string;
   comment?: string | null;

@@ -18,7 +18,7 @@ export type EraseDeps = {
   metrics?: Pick<Metrics, 'deliveriesTotal'>;
 };
 /** What came of an erasure: challenges erased now, challenges left because they are open, deliveries that will not be sent. */
-export type Erasure = { erased: number; open: number; deliveries_canceled: number };
+type Erasure = { erased: number; open: number; deliveries_canceled: number };
 
 const BATCH = 500;
 const MAX_EMAIL = 254;

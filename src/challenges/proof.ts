@@ -9,13 +9,13 @@ import { signingKey } from './proof-keys.ts';
 import type { ProofKeyDeps } from './proof-keys.ts';
 import type { Scope } from './store.ts';
 
-export type ProofDeps = ProofKeyDeps & { batches: Batches; publicUrl: string };
+type ProofDeps = ProofKeyDeps & { batches: Batches; publicUrl: string };
 /** A result as a signed document, and where the key is that checks it. */
-export type Proof = { challenge_id: string; proof: string; kid: string; jwks_url: string };
+type Proof = { challenge_id: string; proof: string; kid: string; jwks_url: string };
 
 /** Says what the document is, so that no other token of this server passes for one. */
 const TYPE = 'countersign-proof+jwt';
-export const JWKS_PATH = '/.well-known/jwks.json';
+const JWKS_PATH = '/.well-known/jwks.json';
 
 /** How the caller's challenge ended, signed; 404 if it is not the caller's, 409 while it is open, 410 once it is erased. */
 export async function proveChallenge(deps: ProofDeps, id: string, scope: Scope): Promise<Proof> {

@@ -5,7 +5,7 @@ export const CHALLENGE_EVENTS = [
   'challenge.expired',
 ] as const;
 /** What becomes of a tenant's callbacks; sent to those of its integrations that chose it. */
-export const OPERATIONS_EVENTS = [
+const OPERATIONS_EVENTS = [
   'endpoint.opened',
   'endpoint.failing',
   'endpoint.recovered',

@@ -3,7 +3,7 @@ import type { Db } from '../db/database.ts';
 import type { SubjectAliases } from '../generated/database.ts';
 
 /** Whoever signs in as `alias` is the target `identity`; both folded. */
-export type Alias = Pick<Selectable<SubjectAliases>, 'alias' | 'identity'>;
+type Alias = Pick<Selectable<SubjectAliases>, 'alias' | 'identity'>;
 
 /** What PostgreSQL keeps in no text, or would take for another one; IdPs may send it all the same. */
 const UNKEEPABLE = /\0|\p{Surrogate}/u;

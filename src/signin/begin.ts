@@ -32,7 +32,7 @@ export type SignInDeps = {
   wake: (endpointIds: readonly string[]) => void;
 };
 /** The browser that clicked: the hash of its cookie, the name it keeps over several clicks, and its address. */
-export type Clicker = { hash: string; name: string; address: string | null };
+type Clicker = { hash: string; name: string; address: string | null };
 
 /** The IdP that this challenge's person signs in at; undefined: the tenant has none of its kind (any more). */
 export async function findIdp(

@@ -2,7 +2,7 @@ import type { Challenge } from '../challenges/challenge.ts';
 import type { SignIn } from './method.ts';
 
 /** By what the person who signed in is the target. */
-export type SubjectMatch = 'email' | 'claim' | 'id' | 'alias';
+type SubjectMatch = 'email' | 'claim' | 'id' | 'alias';
 type Target = Pick<Challenge, 'target_user_email' | 'target_user_id'>;
 
 /**

@@ -8,7 +8,7 @@ import type { Guesses } from './guesses.ts';
 
 export type GuardDeps = { db: Db; now: () => Date; guesses: Guesses };
 /** Why something that holds a valid link or cookie was still refused; stands in the audit trail. */
-export type RefusedFor = 'wrong_token' | 'foreign_site' | 'no_click' | 'framed';
+type RefusedFor = 'wrong_token' | 'foreign_site' | 'no_click' | 'framed';
 
 /**
  * Lets a form through only if a person pressed its button on our own page. Pages send the button's name and value, which

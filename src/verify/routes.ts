@@ -12,7 +12,7 @@ import { startRoutes } from './start-routes.ts';
 import { stepRoutes } from './step-routes.ts';
 import type { StepDeps } from './step-routes.ts';
 
-export type VerifyDeps = StepDeps & SettleDeps;
+type VerifyDeps = StepDeps & SettleDeps;
 
 /** The target's door: `/challenge`. Only a click changes anything; scanners and previews may open every page. */
 export function verifyRoutes(deps: VerifyDeps): Router {

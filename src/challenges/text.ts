@@ -24,7 +24,7 @@ export function readText(value: unknown, field: string, limits: Limits): string 
   return value.trim() || undefined;
 }
 
-/** Characters are Unicode code points, as in JSON Schema's maxLength: an emoji counts once. */
-function isLonger(value: string, max: number): boolean {
+/** Whether it has more than `max` characters: Unicode code points, as in JSON Schema's maxLength; an emoji counts once. */
+export function isLonger(value: string, max: number): boolean {
   return value.length > max && Array.from(value).length > max;
 }

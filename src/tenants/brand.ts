@@ -27,7 +27,7 @@ const CONTACTS: Record<keyof Support, { fits: (text: string) => boolean; must: s
     fits: (text) => /^#[^\s#<>"]{1,80}$/.test(text) || isWeb(text, ['https:']),
     must: 'a channel such as #help-desk, or its https address',
   },
-  url: { fits: (text) => isWeb(text, ['https:', 'http:']), must: 'an http or https address' },
+  url: { fits: (text) => isWeb(text), must: 'an http or https address' },
 };
 
 /** The name people see, or a 400 that says what is wrong with it. */
@@ -63,7 +63,8 @@ export function readLogo(bytes: Buffer): Logo {
   return { bytes, type };
 }
 
-function isWeb(text: string, schemes: string[]): boolean {
+/** Whether it is the address of a web page, and says nothing else. */
+export function isWeb(text: string, schemes = ['https:', 'http:']): boolean {
   const url = parseUrl(text);
   return url !== undefined && schemes.includes(url.protocol) && url.username === '' && !/\s/.test(text);
 }

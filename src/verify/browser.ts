@@ -9,11 +9,11 @@ import { isFramed } from './frame.ts';
 /** The result may be looked at, and disputed, long after the deadline; the person must not lose the browser's cookie before. */
 const AFTERGLOW_MS = DISPUTE_WINDOW_MS;
 
-/** Binds a challenge to the browser that pressed Start, by a signed cookie; the row keeps a hash of what is in it. */
+/** Binds a challenge to the browser that pressed Continue, by a signed cookie; the row keeps a hash of what is in it. */
 export type Browsers = {
   /** Sets the cookie and says what to store: the hash of what is in it, and the name the browser keeps over several clicks. */
   bind(req: Request, res: Response, challenge: Challenge): Bound;
-  /** The browser that pressed Start last, if it is this one, and whether it did so in a frame. */
+  /** The browser that pressed Continue last, if it is this one, and whether it did so in a frame. */
   find(req: Request, challenge: Challenge): (Bound & { framed: boolean }) | undefined;
   /** Whether this is the first time; remembered by the browser alone. */
   isFirst(req: Request, res: Response, challenge: Challenge): boolean;

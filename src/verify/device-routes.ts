@@ -12,7 +12,7 @@ import type { VisitDeps } from './visit.ts';
 const MAX_REPORT_BYTES = 2_048;
 const readReport = express.json({ type: 'application/json', limit: MAX_REPORT_BYTES, inflate: false });
 
-/** Where assets/device.js sends what the browser that pressed Start tells about itself. */
+/** Where assets/device.js sends what the browser that pressed Continue tells about itself. */
 export function deviceRoutes(deps: VisitDeps & SettleDeps): Router {
   const router = Router();
   router.post('/:id/device', readReport, async (req, res) => {

@@ -1,8 +1,8 @@
 import express from 'express';
 import type { Request } from 'express';
 
-/** Room for the longest comment, percent-encoded at up to 12 bytes a character. */
-const MAX_FORM_BYTES = 8_192;
+/** Room for far more than the longest comment, percent-encoded at up to 12 bytes a character: an alarm is cut, not refused. */
+const MAX_FORM_BYTES = 65_536;
 
 /** Reads the forms of the pages. */
 export const readForm = () => express.urlencoded({ extended: false, limit: MAX_FORM_BYTES, inflate: false });

@@ -38,12 +38,12 @@ export function startPage(view: View, { token, label, framed, ownTabOnly, starte
         </p>
         <p class="quiet">{start.codeHint}</p>
       </div>
-      <Facts view={view} />
       {started ? (
         <Note title={start.before}>
           <p>{start.beforeText}</p>
         </Note>
       ) : null}
+      <Facts view={view} />
       {framed ? <OwnTab view={view} url={`${path}?${query}`} only={ownTabOnly} /> : null}
       {framed && ownTabOnly ? null : (
         <form method="post" action={path}>
@@ -51,9 +51,9 @@ export function startPage(view: View, { token, label, framed, ownTabOnly, starte
           <Go>{start.next}</Go>
         </form>
       )}
+      <ReportLink view={view} to={`${path}/report?${query}`} />
       <p class="quiet">{`${start.after(isolate(label))} ${start.harmless}`}</p>
       <p class="quiet">{start.told}</p>
-      <ReportLink view={view} to={`${path}/report?${query}`} />
     </>,
   );
 }
@@ -70,7 +70,7 @@ export function answerPage(
     answer.title,
     <>
       <TestBadge view={view} />
-      <ProblemSummary texts={frame.texts} field="response" problem={problem} />
+      <ProblemSummary title={answer.problem} field="response" problem={problem} />
       <h1>{answer.title}</h1>
       <p>{answer.lead(requesterOf(challenge, frame.texts))}</p>
       <form method="post" action={`/challenge/${challenge.id}/answer`}>
@@ -176,7 +176,6 @@ export function sandboxPage(view: View): string {
           {sandbox.report}
         </button>
       </form>
-      <ReportLink view={view} to={reportPath(view)} />
     </>,
   );
 }

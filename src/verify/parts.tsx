@@ -3,7 +3,7 @@ import type { Challenge } from '../challenges/challenge.ts';
 import { DEFAULT_REQUESTER } from '../challenges/input.ts';
 import type { Frame } from '../web/language.ts';
 import type { Texts } from '../web/texts/index.ts';
-import { isolate, timeIn, timeLeft } from '../web/words.ts';
+import { deadlineIn, isolate, timeIn, timeLeft } from '../web/words.ts';
 
 /** What every page of a challenge is made from. */
 export type View = { frame: Frame; challenge: Challenge; now: Date };
@@ -19,19 +19,18 @@ export function targetOf({ target_user_email, target_user_id }: Challenge): stri
   return target_user_email ?? target_user_id ?? '';
 }
 
-/** Who asks, why, of whom and until when. */
+/** Why, of whom and until when; the page itself says who asks. */
 export function Facts({ view: { challenge, frame, now } }: { view: View }) {
   const { facts } = frame.texts;
   const deadline = challenge.expires_at;
   return (
     <dl>
-      <Fact name={facts.requester}>{requesterOf(challenge, frame.texts)}</Fact>
       {challenge.context ? <Fact name={facts.context}>{challenge.context}</Fact> : null}
       {challenge.ticket ? <Fact name={facts.ticket}>{challenge.ticket}</Fact> : null}
       <Fact name={facts.target}>{targetOf(challenge)}</Fact>
       <Fact name={facts.deadline}>
         <time dateTime={deadline.toISOString()}>
-          {facts.left(timeIn(frame.lang, deadline), timeLeft(frame.lang, now, deadline))}
+          {facts.left(timeLeft(frame.lang, now, deadline), deadlineIn(frame.lang, now, deadline))}
         </time>
       </Fact>
     </dl>
@@ -65,7 +64,7 @@ export function Go({ children, kind }: { children: ComponentChildren; kind?: 'da
 /** The quiet way out: for whoever did not expect this. */
 export function ReportLink({ view: { frame }, to }: { view: View; to: string }) {
   return (
-    <p class="aside">
+    <p class="out">
       <a href={to}>{frame.texts.report.link}</a>
     </p>
   );
@@ -78,6 +77,24 @@ export function Note({ title, children }: { title: string; children: ComponentCh
       <h2>{title}</h2>
       {children}
     </section>
+  );
+}
+
+/** What the person can tell a help desk. */
+export function Reference({ view: { challenge, frame } }: { view: View }) {
+  const { facts, reference } = frame.texts;
+  const ended = challenge.completed_at;
+  return (
+    <dl>
+      {ended ? (
+        <Fact name={facts.ended}>
+          <time dateTime={ended.toISOString()}>{facts.at(timeIn(frame.lang, ended))}</time>
+        </Fact>
+      ) : null}
+      <Fact name={reference}>
+        <code>{challenge.id}</code>
+      </Fact>
+    </dl>
   );
 }
 

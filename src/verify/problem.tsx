@@ -1,13 +1,19 @@
-import type { Texts } from '../web/texts/index.ts';
-
 type Problem = string | undefined;
 
-/** Says at the top of a page what has to be changed, and leads to the field. */
-export function ProblemSummary({ texts, field, problem }: { texts: Texts; field: string; problem: Problem }) {
+/** Says at the top of a page what has to be changed and why, and leads to the field. */
+export function ProblemSummary({
+  title,
+  field,
+  problem,
+}: {
+  title: string;
+  field: string;
+  problem: Problem;
+}) {
   if (problem === undefined) return null;
   return (
     <div class="note problem" role="alert" aria-labelledby="problem">
-      <h2 id="problem">{texts.problem}</h2>
+      <h2 id="problem">{title}</h2>
       <p>
         <a href={`#${field}`}>{problem}</a>
       </p>

@@ -1,19 +1,17 @@
 import { MAX_INCIDENT_COMMENT } from '../challenges/input.ts';
 import { page } from '../web/layout.tsx';
 import { Go, TestBadge, requesterOf } from './parts.tsx';
-import { FieldProblem, ProblemSummary, describedBy } from './problem.tsx';
 import type { View } from './parts.tsx';
 
 type Report = {
   action: string;
-  /** that of the link, for whoever has not pressed Start */
+  /** that of the link, for whoever has not pressed Continue */
   token?: string;
   back: string;
-  problem?: string | undefined;
 };
 
 /** Asks before it reports: somebody may only have wanted to see what is behind the link. */
-export function reportPage(view: View, { action, token, back, problem }: Report): string {
+export function reportPage(view: View, { action, token, back }: Report): string {
   const { frame, challenge } = view;
   const { report } = frame.texts;
   const requester = requesterOf(challenge, frame.texts);
@@ -22,7 +20,6 @@ export function reportPage(view: View, { action, token, back, problem }: Report)
     report.title,
     <>
       <TestBadge view={view} />
-      <ProblemSummary texts={frame.texts} field="comment" problem={problem} />
       <h1>{report.title}</h1>
       <p>{challenge.status === 'verified' ? report.verified(requester) : report.open(requester)}</p>
       <form method="post" action={action}>
@@ -31,14 +28,13 @@ export function reportPage(view: View, { action, token, back, problem }: Report)
         <p class="quiet" id="comment-hint">
           {report.commentHint(MAX_INCIDENT_COMMENT)}
         </p>
-        <FieldProblem field="comment" problem={problem} />
         <input
           id="comment"
           name="comment"
           dir="auto"
           maxLength={MAX_INCIDENT_COMMENT}
           autoComplete="off"
-          {...describedBy('comment', problem)}
+          aria-describedby="comment-hint"
         />
         <Go kind="danger">{report.go}</Go>
       </form>

@@ -1,15 +1,14 @@
 import { Router } from 'express';
 import { isTerminal } from '../challenges/challenge.ts';
 import { SANDBOX } from '../challenges/choice.ts';
-import { MAX_INCIDENT_COMMENT, parseIncidentComment } from '../challenges/input.ts';
 import { INCIDENT_REPORTED, settle } from '../challenges/settle.ts';
 import type { Change, SettleDeps } from '../challenges/settle.ts';
+import { incidentComment } from '../challenges/written.ts';
 import { stop } from '../web/stop.ts';
 import { formField, readForm } from './form.ts';
 import { requireClick } from './guard.ts';
 import { methodOf } from './method.ts';
 import { sandboxPage } from './pages.tsx';
-import { problemOf } from './report-routes.ts';
 import { byBrowser, withDevice } from './visit.ts';
 import type { BoundVisit, On, VisitDeps } from './visit.ts';
 
@@ -34,13 +33,10 @@ export function sandboxRoutes(deps: VisitDeps & SettleDeps): Router {
   });
 
   router.post('/:id/sandbox', readForm(), async (req, res) => {
-    const visit = await enter(deps, { req, res });
-    const { challenge } = visit;
+    const { challenge } = await enter(deps, { req, res });
     await requireClick(deps, req, challenge, { name: 'decision', values: Object.keys(SANDBOX_CHANGES) });
     const decision = formField(req, 'decision');
-    const said = () => parseIncidentComment(formField(req, 'comment'));
-    if (problemOf(visit, said, MAX_INCIDENT_COMMENT)) throw stop('bad_text', visit.frame.brand);
-    const change = SANDBOX_CHANGES[decision]?.(said());
+    const change = SANDBOX_CHANGES[decision]?.(incidentComment(formField(req, 'comment')));
     if (change) await settle(deps, { challengeId: challenge.id, actor: 'target', ...change });
     res.redirect(303, 'result');
   });

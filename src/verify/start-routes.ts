@@ -1,11 +1,9 @@
 import { Router } from 'express';
-import { isDisputable, isTerminal } from '../challenges/challenge.ts';
-import { reportIncident } from '../challenges/incident.ts';
-import { MAX_INCIDENT_COMMENT, parseIncidentComment } from '../challenges/input.ts';
+import { isTerminal } from '../challenges/challenge.ts';
 import { settle } from '../challenges/settle.ts';
 import type { SettleDeps } from '../challenges/settle.ts';
 import { isKind } from '../signin/index.ts';
-import { stop } from '../web/stop.ts';
+import { confirmedPage } from './confirmed-page.tsx';
 import { formField, readForm, textOf } from './form.ts';
 import { isFramed } from './frame.ts';
 import { requireClick } from './guard.ts';
@@ -13,12 +11,12 @@ import { getLabel } from './method.ts';
 import type { MethodDeps } from './method.ts';
 import { startPage } from './pages.tsx';
 import { reportPage } from './report-page.tsx';
-import { problemOf } from './report-routes.ts';
+import { isReported, mayReport, takeReport } from './report.ts';
 import { resultPage } from './result-page.tsx';
 import { byLink } from './visit.ts';
 import type { Visit, VisitDeps } from './visit.ts';
 
-/** What whoever holds the link can do: look, press Start, and say that it was not them. */
+/** What whoever holds the link can do: look, press Continue, and say that it was not them. */
 export function startRoutes(deps: VisitDeps & SettleDeps & MethodDeps): Router {
   const { browsers } = deps;
   const router = Router();
@@ -59,37 +57,30 @@ export function startRoutes(deps: VisitDeps & SettleDeps & MethodDeps): Router {
   router.get('/start/:id/report', async (req, res) => {
     const token = textOf((req.query as { token?: unknown }).token);
     const visit = await byLink(deps, { req, res }, token);
-    if (!mayReport(visit)) return void res.status(410).send(resultPage(visit));
-    res.send(reportPage(visit, formOf(visit, token)));
+    if (mayReport(visit)) return void res.send(reportPage(visit, formOf(visit, token)));
+    res.status(isReported(visit) ? 200 : 410).send(endedPage(visit, token));
   });
 
   router.post('/start/:id/report', readForm(), async (req, res) => {
     const token = formField(req, 'token');
     const visit = await byLink(deps, { req, res }, token);
     await requireClick(deps, req, visit.challenge);
-    if (!mayReport(visit)) return void res.status(410).send(resultPage(visit));
-    const problem = problemOf(
-      visit,
-      () => parseIncidentComment(formField(req, 'comment')),
-      MAX_INCIDENT_COMMENT,
-    );
-    if (problem) return void res.status(400).send(reportPage(visit, { ...formOf(visit, token), problem }));
-    const comment = parseIncidentComment(formField(req, 'comment'));
-    const detail = { ip: req.ip ?? null, by: 'link' };
-    const reported = await reportIncident(deps, visit.challenge, { actor: 'target', comment, detail });
-    if (!reported) throw stop('not_a_link', visit.frame.brand);
-    res.send(resultPage({ ...visit, challenge: reported }));
+    if (!mayReport(visit) && !isReported(visit)) return void res.status(410).send(endedPage(visit, token));
+    await takeReport(deps, req, visit, { by: 'link' });
+    // To a page that can be loaded again without sending the form again.
+    res.redirect(303, linkTo(visit, '/report', token));
   });
 
   return router;
 }
 
-function mayReport({ challenge, now }: Visit): boolean {
-  return !isTerminal(challenge.status) || isDisputable(challenge, now);
-}
-
 function endedPage(visit: Visit, token: string): string {
-  return resultPage(visit, { reportAt: mayReport(visit) ? linkTo(visit, '/report', token) : undefined });
+  const { challenge, browser } = visit;
+  const reportAt = mayReport(visit) ? linkTo(visit, '/report', token) : undefined;
+  // Nobody is thanked for what they may not have done.
+  if (challenge.status === 'verified' && !challenge.disputed && !browser)
+    return confirmedPage(visit, { reportAt, bySignIn: isKind(challenge.auth_method) });
+  return resultPage(visit, { reportAt });
 }
 
 function formOf(visit: Visit, token: string) {

@@ -1,10 +1,12 @@
 import { Router } from 'express';
 import type { Request } from 'express';
-import { isDisputable, isTerminal } from '../challenges/challenge.ts';
+import { isTerminal } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
 import { SANDBOX } from '../challenges/choice.ts';
-import { MAX_TARGET_RESPONSE, parseTargetResponse } from '../challenges/input.ts';
+import { MAX_TARGET_RESPONSE } from '../challenges/input.ts';
 import { respond } from '../challenges/respond.ts';
+import { isLonger } from '../challenges/text.ts';
+import { plainText } from '../challenges/written.ts';
 import { AppError } from '../kernel/errors.ts';
 import { attemptsLeft } from '../providers/report.ts';
 import { findSessionUrl, startSession } from '../providers/start.ts';
@@ -16,24 +18,26 @@ import { triesLeft } from '../signin/refuse.ts';
 import { isKind } from '../signin/index.ts';
 import { stop, Stop } from '../web/stop.ts';
 import { formField, readForm } from './form.ts';
+import { isNavigation } from './frame.ts';
 import { requireClick } from './guard.ts';
 import { comesBack, getLabel, methodOf } from './method.ts';
 import { answerPage, awayPage, continuePage } from './pages.tsx';
-import { problemOf } from './report-routes.ts';
-import { resultPage, retryPage } from './result-page.tsx';
+import { reportPath } from './parts.tsx';
+import { isReported, mayReport } from './report.ts';
+import { resultPage } from './result-page.tsx';
+import { retryPage } from './retry-page.tsx';
 import { returnUrl } from './return.ts';
 import { byBrowser, withDevice } from './visit.ts';
-import type { BoundVisit, On, VisitDeps } from './visit.ts';
+import type { BoundVisit, On, Visit, VisitDeps } from './visit.ts';
+import { waitingPage } from './waiting-page.tsx';
 
 export type StepDeps = StartDeps & SignInDeps & VisitDeps;
 
-const WAIT_SECONDS = 3;
-/** Time to read how it ended, before the browser goes back to where the person came from. */
-const LEAVE_SECONDS = 5;
+/** Time to read how it ended and to decide to stay, before the browser goes back to where the person came from (WCAG 2.2.1). */
+const LEAVE_SECONDS = 20;
 
-/** What the browser that pressed Start goes through: adding something, the way there and back, how it ended. */
+/** What the browser that pressed Continue goes through: adding something, the way there and back, how it ended. */
 export function stepRoutes(deps: StepDeps): Router {
-  const { now, browsers } = deps;
   const router = Router();
 
   router.get('/:id/answer', async (req, res) => {
@@ -48,11 +52,12 @@ export function stepRoutes(deps: StepDeps): Router {
     await requireClick(deps, req, visit.challenge);
     if (isTerminal(visit.challenge.status)) return res.redirect(303, 'result');
     const label = await getLabel(deps, visit);
-    // As the browser sends line breaks, each would count twice.
-    const response = formField(req, 'response').replaceAll('\r\n', '\n');
-    const problem = problemOf(visit, () => parseTargetResponse(response, 'response'), MAX_TARGET_RESPONSE);
-    if (problem) return void res.status(400).send(answerPage(visit, { label, response, problem }));
-    const saved = await respond(deps, visit.challenge, parseTargetResponse(response, 'response'));
+    const response = plainText(formField(req, 'response'));
+    if (isLonger(response, MAX_TARGET_RESPONSE)) {
+      const problem = visit.frame.texts.answer.tooLong(MAX_TARGET_RESPONSE);
+      return void res.status(400).send(answerPage(visit, { label, response, problem }));
+    }
+    const saved = await respond(deps, visit.challenge, response || null);
     if (!saved) return res.redirect(303, 'result');
     await goOn(deps, { req, res }, visit);
   });
@@ -66,7 +71,7 @@ export function stepRoutes(deps: StepDeps): Router {
     if (!comesBack(challenge)) return void res.send(awayPage(visit, onward));
     // A page of its own, because a redirect straight after the form would have to be allowed by form-action.
     const kind = isKind(challenge.provider) ? 'sign-in' : 'document';
-    res.set('Refresh', `1; url=${url}`).send(continuePage(visit, { ...onward, kind }));
+    res.set('Refresh', `0; url=${url}`).send(continuePage(visit, { ...onward, kind }));
   });
 
   router.get('/:id/result', async (req, res) => {
@@ -77,17 +82,14 @@ export function stepRoutes(deps: StepDeps): Router {
       const offer = await offerOf(deps, visit, req.ip ?? null);
       if (offer) return void res.send(retryPage(withDevice(visit), { ...offer, label }));
       const goOnWith = comesBack(challenge) ? undefined : label;
-      return void res.set('Refresh', String(WAIT_SECONDS)).send(resultPage(withDevice(visit), { goOnWith }));
+      return void res.send(waitingPage(withDevice(visit), { goOnWith }));
     }
     const returnTo = returnUrl(challenge, domains);
-    // Only once: whoever comes back wants to read, or to report. And nobody who has just reported is hurried on.
-    const leaving =
-      returnTo !== undefined &&
-      challenge.incident_reported_at === null &&
-      browsers.isFirst(req, res, challenge);
-    if (leaving) res.set('Refresh', `${LEAVE_SECONDS}; url=${returnTo}`);
-    const reportAt = isDisputable(challenge, now()) ? `/challenge/${challenge.id}/report` : undefined;
-    res.send(resultPage(withDevice(visit), { reportAt, returnTo, leaving }));
+    const leaveSeconds =
+      returnTo !== undefined && leaves(deps, { req, res }, visit) ? LEAVE_SECONDS : undefined;
+    if (leaveSeconds !== undefined) res.set('Refresh', `${leaveSeconds}; url=${returnTo}`);
+    const reportAt = mayReport(visit) ? reportPath(visit) : undefined;
+    res.send(resultPage(withDevice(visit), { reportAt, returnTo, leaveSeconds }));
   });
 
   router.post('/:id/retry', readForm(), async (req, res) => {
@@ -98,6 +100,13 @@ export function stepRoutes(deps: StepDeps): Router {
   });
 
   return router;
+}
+
+/** Whether the page is to leave by itself: only once, for whoever comes back wants to read, or to report. */
+function leaves({ browsers }: StepDeps, { req, res }: On, visit: Visit): boolean {
+  // Nobody who has just reported is hurried on, and wait.js does not take the turn of the page that it asks for.
+  if (isReported(visit) || 'stay' in req.query || !isNavigation(req)) return false;
+  return browsers.isFirst(req, res, visit.challenge);
 }
 
 /** Answers a click that begins: on to where the person proves who they are; when nobody answers there, a page that offers to try again. */

@@ -21,7 +21,7 @@ import type { View } from './pages.tsx';
 export type VisitDeps = GuardDeps & { browsers: Browsers };
 /** Somebody who may see a challenge's pages, what its pages need, and the tenant's allowed domains as they are now. */
 export type Visit = View & { domains: string[]; browser: (Bound & { framed: boolean }) | undefined };
-/** The same, by the browser that pressed Start last. */
+/** The same, by the browser that pressed Continue last. */
 export type BoundVisit = Visit & { browser: Bound };
 export type On = { req: Request<{ id: string }>; res: Response };
 
@@ -43,7 +43,7 @@ export async function byLink(deps: VisitDeps, on: On, token: string): Promise<Vi
   throw await stopOfNobody(deps, isFromOutside(req) ? 'not_framable' : 'not_a_link');
 }
 
-/** Whoever pressed Start last. */
+/** Whoever pressed Continue last. */
 export async function byBrowser(deps: VisitDeps, on: On): Promise<BoundVisit> {
   const { req } = on;
   const challenge = await find(deps, req.params.id);

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 const TYPES = {
   'countersign.css': 'text/css; charset=utf-8',
   'device.js': 'text/javascript; charset=utf-8',
+  'wait.js': 'text/javascript; charset=utf-8',
   'icon.svg': 'image/svg+xml',
 } as const;
 

@@ -12,6 +12,8 @@ export type Frame = {
   here: string | undefined;
   /** where device.js sends what the browser tells */
   device?: string;
+  /** what wait.js says when the page is about to become another */
+  wait?: string;
 };
 
 const COOKIE = 'countersign_lang';

@@ -8,7 +8,7 @@ import { LANGUAGES, TEXTS } from './texts/index.ts';
 
 /** One page of HTML: a calm frame around the content, with the tenant's name above and whom to ask below; nothing from elsewhere. */
 export function page(frame: Frame, title: string, children: ComponentChildren): string {
-  const { lang, texts, brand, device } = frame;
+  const { lang, texts, brand, device, wait } = frame;
   return `<!DOCTYPE html>${render(
     <html lang={lang}>
       <head>
@@ -22,6 +22,7 @@ export function page(frame: Frame, title: string, children: ComponentChildren): 
         {device === undefined ? null : (
           <script src={assetUrl('device.js')} defer data-send-to={device}></script>
         )}
+        {wait === undefined ? null : <script src={assetUrl('wait.js')} defer data-say={wait}></script>}
       </head>
       <body>
         <header>
@@ -43,7 +44,7 @@ function Sign({ brand, otherwise }: { brand: Brand | undefined; otherwise: strin
   return (
     <>
       {brand?.logo ? (
-        <img class="logo" src={logoUrl(brand.id, brand.logo)} width="160" height="48" alt="" />
+        <img class="logo" src={logoUrl(brand.id, brand.logo)} width="128" height="48" alt="" />
       ) : null}
       <p class="organization" dir="auto">
         {brand?.name ?? otherwise}

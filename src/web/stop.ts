@@ -11,7 +11,6 @@ const CODES = {
   not_framable: 'forbidden',
   foreign_site: 'forbidden',
   no_click: 'invalid',
-  bad_text: 'invalid',
   not_set_up: 'unavailable',
   idp_away: 'unavailable',
   too_many: 'too_many_requests',

@@ -1,4 +1,4 @@
-import { parseUrl } from '../kernel/address.ts';
+import { isWeb } from '../tenants/brand.ts';
 import type { Brand, Support } from '../tenants/brand-store.ts';
 import type { Texts } from './texts/index.ts';
 
@@ -18,6 +18,7 @@ export function SupportContacts({ texts, brand }: { texts: Texts; brand: Brand |
   );
 }
 
+/** Whatever the row says: a link leads to a web page, never to a script. */
 function linksOf({ email, phone, slack, url }: Support, { support }: Texts) {
   return [
     email === undefined
@@ -31,11 +32,6 @@ function linksOf({ email, phone, slack, url }: Support, { support }: Texts) {
 
 function channel(slack: string, support: Texts['support']): { href?: string; text: string } {
   return isWeb(slack) ? { href: slack, text: support.openChannel } : { text: support.channel(slack) };
-}
-
-/** Whatever the row says: a link leads to a web page, never to a script. */
-function isWeb(text: string): boolean {
-  return /^https?:$/.test(parseUrl(text)?.protocol ?? '');
 }
 
 /** Without the zero that is dialled only inside the country, as in +49 (0) 30. */

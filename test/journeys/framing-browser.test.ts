@@ -53,6 +53,7 @@ describe('over http beside the server, in a real browser', () => {
     await picture(page, `framed-${name}-2-result`);
     expect((await server.read(created.challenge_id)).status).toBe('verified');
 
+    await frame.getByRole('link', { name: /^Return to/ }).click();
     await frame.getByRole('heading', { name: 'Back at the shop' }).waitFor();
     expect(site.visits).toContain(`/done?order=4711&challenge_id=${created.challenge_id}&status=verified`);
     expect(complaints).toEqual([]);
@@ -128,6 +129,7 @@ describe('over https inside another site, in a real browser', () => {
       httpOnly: true,
       partitionKey: 'https://127.0.0.1',
     });
+    await frame.getByRole('link', { name: /^Return to/ }).click();
     await frame.getByRole('heading', { name: 'Back at the shop' }).waitFor();
     expect(site.visits).toContain(`/done?challenge_id=${created.challenge_id}&status=verified`);
     expect(complaints).toEqual([]);
@@ -138,7 +140,10 @@ describe('over https inside another site, in a real browser', () => {
     const { page } = await browser.newPage({ ignoreHTTPSErrors: true });
     await page.goto(site.framing(created.verification_url));
     await goOn(page.frameLocator('iframe'));
-    await page.frameLocator('iframe').getByText('Taking you to Veriff').waitFor();
+    await page
+      .frameLocator('iframe')
+      .getByRole('button', { name: 'approved verified', exact: true })
+      .waitFor();
     const result = `${new URL(created.verification_url).origin}/challenge/${created.challenge_id}/result`;
     expect((await page.goto(result))?.status()).toBe(403);
     const [answer] = await Promise.all([

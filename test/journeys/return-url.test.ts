@@ -38,7 +38,7 @@ describe('after the end the person is sent back to where they came from', () => 
     const { created, person, id } = await through(decision);
     const page = await person.result(created).expect(200);
     const url = `https://shop.example/done?order=4711&challenge_id=${id}&status=${status}#top`;
-    expect(page.headers.refresh).toBe(`5; url=${url}`);
+    expect(page.headers.refresh).toBe(`20; url=${url}`);
     expect(page.text).toContain(`href="${url.replaceAll('&', '&amp;')}"`);
     expect(page.text).toContain('Return to shop.example');
     expect((await server.read(id)).return_url).toBe(DONE);
@@ -48,7 +48,7 @@ describe('after the end the person is sent back to where they came from', () => 
     const created = await server.create({ return_url: DONE });
     const person = createPerson(server);
     await person.start(created).expect(303);
-    expect((await person.result(created)).headers.refresh).toBe('3');
+    expect((await person.result(created)).headers.refresh).toBeUndefined();
     const past = new Date(Date.now() - 1_000);
     await server.db
       .updateTable('challenges')
@@ -56,12 +56,12 @@ describe('after the end the person is sent back to where they came from', () => 
       .where('id', '=', created.challenge_id)
       .execute();
     const page = await person.result(created).expect(200);
-    expect(page.headers.refresh).toMatch(/^5; url=https:\/\/shop\.example\/.*&status=expired#top$/);
+    expect(page.headers.refresh).toMatch(/^20; url=https:\/\/shop\.example\/.*&status=expired#top$/);
   });
 
   test('by itself only once: whoever comes back may stay, and report', async () => {
     const { created, person, id } = await through('approve');
-    expect((await person.result(created)).headers.refresh).toMatch(/^5;/);
+    expect((await person.result(created)).headers.refresh).toMatch(/^20;/);
     const again = await person.result(created).expect(200);
     expect(again.headers.refresh).toBeUndefined();
     expect(again.text).toContain('Return to shop.example');
@@ -72,6 +72,20 @@ describe('after the end the person is sent back to where they came from', () => 
     expect(reported.headers.refresh).toBeUndefined();
     expect(reported.text).toContain('Incident reported');
     expect(await server.read(id)).toMatchObject({ status: 'verified', disputed: true });
+  });
+
+  test('not by itself for whoever wants to stay, nor in place of a page that is only asked for', async () => {
+    const { created, person, id } = await through('approve');
+    const result = `/challenge/${id}/result`;
+    const asked = await person.agent.get(result).set('Sec-Fetch-Dest', 'empty').expect(200);
+    expect(asked.headers.refresh).toBeUndefined();
+    // Also in a browser that has not been here before.
+    const staying = await person.agent.get(`${result}?stay=1`).expect(200);
+    expect(staying.headers.refresh).toBeUndefined();
+    expect(staying.text).toContain('Return to shop.example');
+    const page = await person.result(created).expect(200);
+    expect(page.headers.refresh).toMatch(/^20;/);
+    expect(page.text).toContain(`in 20 seconds. <a href="${result}?stay=1">Stay on this page</a>`);
   });
 
   test('not by itself after a report, though the page is new to the browser', async () => {
@@ -108,7 +122,7 @@ describe('after the end the person is sent back to where they came from', () => 
     await allow(['https://elsewhere.example']);
     expectNoWayBack(await person.result(created).expect(200));
     await allow(['https://shop.example']);
-    expect((await person.result(created).expect(200)).headers.refresh).toMatch(/^5;/);
+    expect((await person.result(created).expect(200)).headers.refresh).toMatch(/^20;/);
   });
 
   test.each([
@@ -143,7 +157,7 @@ describe('after the end the person is sent back to where they came from', () => 
     const { created, person, id } = await through('approve', { return_url });
     const page = await person.result(created).expect(200);
     expect(page.text).not.toContain('<script');
-    const [, sent = ''] = /^5; url=(\S+)$/.exec(String(page.headers.refresh)) ?? [];
+    const [, sent = ''] = /^20; url=(\S+)$/.exec(String(page.headers.refresh)) ?? [];
     expect(new URL(sent).origin).toBe('https://shop.example');
     expect(new URL(sent).searchParams.get('challenge_id')).toBe(id);
   });

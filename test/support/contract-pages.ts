@@ -18,7 +18,7 @@ function strangerOf(created: Created): Created {
   return { ...created, challenge_id: NOBODY, verification_url };
 }
 
-/** Looking, pressing Start, and reporting by the link. `nowhere` is a challenge that nobody can pass. */
+/** Looking, pressing Continue, and reporting by the link. `nowhere` is a challenge that nobody can pass. */
 export async function driveLink(keeps: Keeps, server: TestServer, nowhere: Created): Promise<void> {
   const created = await server.create();
   const stranger = strangerOf(created);
@@ -33,14 +33,18 @@ export async function driveLink(keeps: Keeps, server: TestServer, nowhere: Creat
   keeps('startVerification', 303, await person.press(created));
   keeps('askToReport', 200, await report(created));
   keeps('askToReport', 404, await report(stranger));
-  keeps('reportIncident', 400, await person.reportByLink(created, 'x'.repeat(501)));
+  keeps('reportIncident', 400, await person.reportByLink(created).send({ go: 'no' }));
   keeps('reportIncident', 403, await person.reportByLink(created).set(foreign));
   keeps('reportIncident', 404, await person.reportByLink(stranger));
-  keeps('reportIncident', 200, await person.reportByLink(created, 'Not me'));
-  keeps('reportIncident', 410, await person.reportByLink(created));
-  keeps('askToReport', 410, await report(created));
+  keeps('reportIncident', 303, await person.reportByLink(created, 'Not me'));
+  keeps('askToReport', 200, await report(created));
   keeps('showStartPage', 410, await person.open(created));
   keeps('startVerification', 410, await person.press(created));
+  const declined = await server.create();
+  await person.start(declined).expect(303);
+  await person.decide(declined, 'decline').expect(303);
+  keeps('askToReport', 410, await report(declined));
+  keeps('reportIncident', 410, await person.reportByLink(declined));
 
   const frame = { ...foreign, 'Sec-Fetch-Dest': 'iframe' };
   const framed = await server.create();
@@ -57,10 +61,7 @@ async function driveGuesses(keeps: Keeps, server: TestServer): Promise<void> {
   const from = { 'X-Forwarded-For': '203.0.113.77' };
   const person = createPerson(server);
   const guess = { ...created, verification_url: `${created.verification_url}x` };
-  await until(
-    async () => (await person.open(guess).set(from)).status === 429,
-    'the address to be refused',
-  );
+  await until(async () => (await person.open(guess).set(from)).status === 429, 'the address to be refused');
   const report = person.agent.get(reportPath(created)).query({ token: tokenOf(created) });
   keeps('showStartPage', 429, await person.open(created).set(from));
   keeps('startVerification', 429, await person.press(created).set(from));
@@ -68,7 +69,7 @@ async function driveGuesses(keeps: Keeps, server: TestServer): Promise<void> {
   keeps('reportIncident', 429, await person.reportByLink(created).set(from));
 }
 
-/** What the browser that pressed Start goes through, up to the sandbox. */
+/** What the browser that pressed Continue goes through, up to the sandbox. */
 export async function driveSteps(
   keeps: Keeps,
   server: TestServer,
@@ -100,7 +101,7 @@ export async function driveSteps(
   keeps('askToReportHere', 200, await page('report'));
   keeps('askToReportHere', 403, await page('report', id, other));
   keeps('askToReportHere', 404, await page('report', NOBODY));
-  keeps('reportIncidentHere', 400, await person.report(created, 'x'.repeat(501)));
+  keeps('reportIncidentHere', 400, await person.report(created).send({ go: 'no' }));
   keeps('reportIncidentHere', 403, await other.report(created));
   keeps('reportIncidentHere', 404, await person.report(stranger));
   keeps('reportIncidentHere', 303, await person.report(created));

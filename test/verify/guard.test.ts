@@ -158,8 +158,13 @@ test('pictures on other pages lock nobody out', async () => {
 describe('an incident', () => {
   test('can be reported by the link alone, before anybody has started', async () => {
     const created = await server.create();
-    const page = await createPerson(server).reportByLink(created, 'I asked nobody').expect(200);
-    expect(page.text).toContain('Incident reported');
+    const person = createPerson(server);
+    const answer = await person.reportByLink(created, 'I asked nobody').expect(303);
+    const page = answer.headers.location ?? '';
+    for (const _load of ['first', 'again'])
+      expect((await person.agent.get(page).expect(200)).text).toContain('<h1>Incident reported</h1>');
+    // Whoever sends the form twice reads the same.
+    await person.reportByLink(created).expect(303).expect('Location', page);
     expect(await server.read(created.challenge_id)).toMatchObject({
       ...{ status: 'failed', failure_reason: 'incident_reported' },
       incident: { comment: 'I asked nobody' },
@@ -181,11 +186,70 @@ describe('an incident', () => {
     await person.start(created).expect(303);
     await person.decide(created, 'approve').expect(303);
     expect((await person.open(created).expect(410)).text).toContain('/report?');
-    await createPerson(server).reportByLink(created, 'not me').expect(200);
+    await createPerson(server).reportByLink(created, 'not me').expect(303);
     expect(await server.read(created.challenge_id)).toMatchObject({
       ...{ status: 'verified', disputed: true, valid_until: null, incident: { comment: 'not me' } },
     });
-    await createPerson(server).reportByLink(created).expect(410);
+  });
+
+  test('cannot be reported by the link once it has ended otherwise', async () => {
+    const created = await server.create();
+    const person = createPerson(server);
+    await person.start(created).expect(303);
+    await person.decide(created, 'decline').expect(303);
+    const { text } = await createPerson(server).reportByLink(created).expect(410);
+    expect(text).toContain('<h1 class="bad">Identity not verified</h1>');
+    expect(await server.read(created.challenge_id)).toMatchObject({
+      failure_reason: 'declined',
+      incident: null,
+    });
+  });
+
+  test.each([
+    ['x'.repeat(501), 'x'.repeat(500)],
+    ['😴'.repeat(501), '😴'.repeat(500)],
+    ['x'.repeat(9_000), 'x'.repeat(500)],
+    ['two\r\nlines\u202E of\u200B it\u0000', 'two lines of it'],
+  ])('is never held up by its words: %j', async (written, comment) => {
+    const byLink = await server.create();
+    await createPerson(server).reportByLink(byLink, written).expect(303);
+    const byBrowser = await server.create();
+    const person = createPerson(server);
+    await person.press(byBrowser).expect(303);
+    await person.report(byBrowser, written).expect(303);
+    for (const created of [byLink, byBrowser])
+      expect(await stateOf(created)).toMatchObject({ status: 'failed', incident: { comment } });
+  });
+});
+
+describe('whoever opens the link of what was confirmed', () => {
+  const confirmed = async () => {
+    const created = await server.create({ target_user_email: 'grace@example.com' });
+    const person = createPerson(server);
+    await person.start(created).expect(303);
+    await person.decide(created, 'approve').expect(303);
+    return { created, person };
+  };
+
+  test('in another browser reads what was done in their name, and can report it there', async () => {
+    const { created } = await confirmed();
+    const victim = createPerson(server);
+    for (const look of [() => victim.open(created), () => victim.press(created)]) {
+      const { text } = await look().expect(410);
+      expect(text).toContain('<h1>This was confirmed already</h1>');
+      expect(text).toMatch(
+        /On [^<]+ UTC somebody confirmed it in another browser, by proving to be grace@example\.com\./,
+      );
+      expect(text).not.toContain('Thank you');
+      expect(text).toMatch(/<a href="[^"]+\/report\?token=[^"]+" class="action secondary">/);
+    }
+    await victim.reportByLink(created).expect(303);
+    expect((await victim.open(created).expect(410)).text).toContain('<h1>Incident reported</h1>');
+  });
+
+  test('in the browser that did it is thanked as before', async () => {
+    const { created, person } = await confirmed();
+    expect((await person.open(created).expect(410)).text).toContain('Thank you');
   });
 });
 
@@ -202,7 +266,7 @@ describe('a browser that takes over', () => {
     });
   });
 
-  test('keeps its own when it only presses Start again, and its name', async () => {
+  test('keeps its own when it only presses Continue again, and its name', async () => {
     const created = await server.create();
     const person = createPerson(server);
     await person.press(created).expect(303);
@@ -253,17 +317,31 @@ describe('what the person adds', () => {
     expect(await stateOf(created)).toMatchObject({ target_response: null });
   });
 
-  test.each([['x'.repeat(501)], ['\u202Egnp.exe'], ['\u0000']])(
-    'is asked for again when it cannot be kept: %j',
+  test.each([['x'.repeat(501)], ['😴'.repeat(501)]])(
+    'is asked for again when it is too long: %j',
     async (text) => {
       const created = await server.create();
       const person = createPerson(server);
       await person.press(created).expect(303);
       const page = await person.answer(created, text).expect(400);
       expect(page.text).toContain('aria-invalid="true"');
+      expect(page.text).toContain(text);
       expect(await stateOf(created)).toMatchObject({ target_response: null });
     },
   );
+
+  test.each([
+    ['\u202Egnp.exe\u0000', 'gnp.exe'],
+    ['one\r\ntwo\u2028three\tfour', 'one\ntwo\nthree\tfour'],
+    ['😴'.repeat(500), '😴'.repeat(500)],
+    ['\u200B\uFEFF\u2066', null],
+  ])('is kept without what nobody can see: %j', async (text, kept) => {
+    const created = await server.create();
+    const person = createPerson(server);
+    await person.press(created).expect(303);
+    await person.answer(created, text).expect(303);
+    expect(await stateOf(created)).toMatchObject({ target_response: kept });
+  });
 
   test('is not taken from a browser that another one replaced', async () => {
     const created = await server.create();

@@ -1,15 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import { page } from '../../src/web/layout.tsx';
 import { LANGUAGES, TEXTS } from '../../src/web/texts/index.ts';
-import { retryPage } from '../../src/verify/result-page.tsx';
+import { retryPage } from '../../src/verify/retry-page.tsx';
 import { BRAND, NOW, challengeOf, frameIn, pagesIn } from '../web/gallery.ts';
 
 const english = pagesIn(frameIn('en'));
 const names = Object.keys(english);
-/** Before the end: somebody who did not expect this must find the way out. */
-const BEFORE_THE_END = names.filter((name) =>
-  /^(start|answer|continue|away|sandbox|retry|waiting)/.test(name),
-);
+/** Before the end: somebody who did not expect this must find the way out. The sandbox has a form for it. */
+const BEFORE_THE_END = names.filter((name) => /^(start|answer|continue|away|retry|waiting)/.test(name));
+/** Where the page itself asks whether there is news. */
+const WAITING = /<script src="\/assets\/wait\.js\?v=[0-9a-f]{16}" defer data-say="[^"<]+"><\/script>/;
 const HOSTILE = '</title><script>alert(1)</script>"\' onload=alert(2) <img src=x onerror=alert(3)>&amp;';
 
 const attributesOf = (html: string, name: string) =>
@@ -36,7 +36,7 @@ describe.each(LANGUAGES)('in %s', (lang) => {
   test.each(names)(
     'the page %s has no script or style of its own, and loads nothing from elsewhere',
     (name) => {
-      const html = pages[name] ?? '';
+      const html = pages[name]?.replace(name === 'waiting' ? WAITING : '', '') ?? '';
       expect(html).not.toMatch(/<script|<style| style=| on\w+=/);
       const loaded = [...attributesOf(html, 'src'), ...html.matchAll(/<link [^>]*href="([^"]*)"/g)].map(
         (one) => (typeof one === 'string' ? one : one[1]),
@@ -57,6 +57,10 @@ test('what ended offers the way out only where the caller of the page says so', 
   for (const name of ['failed', 'expired', 'canceled', 'reported', 'disputed'])
     expect(english[name]).not.toContain(TEXTS.en.report.link);
   expect(english.verified).toContain(`<a href="/report">${TEXTS.en.report.link}</a>`);
+  expect(english.confirmed).toContain(
+    `<a href="/report" class="action secondary">${TEXTS.en.report.link}</a>`,
+  );
+  expect(english['confirmed late']).not.toContain(TEXTS.en.report.link);
 });
 
 test('every form that acts is sent by a button with a name and a value', () => {
@@ -76,26 +80,56 @@ test('every field has a label, and a problem is told at the top and at the field
   for (const html of Object.values(english))
     for (const [, id] of html.matchAll(/<(?:input|textarea) id="(\w+)"/g))
       expect(html).toContain(`<label for="${id}">`);
-  for (const [name, field] of [
-    ['answer problem', 'response'],
-    ['report problem', 'comment'],
-  ] as const) {
-    expect(english[name]).toContain(`<a href="#${field}">`);
-    expect(english[name]).toMatch(
-      new RegExp(`id="${field}"[^>]*aria-describedby="${field}-hint ${field}-problem"[^>]*aria-invalid`),
-    );
-    expect(english[name]).toContain(`id="${field}-problem"`);
-  }
+  const html = english['answer problem'];
+  expect(html).toContain(`<h2 id="problem">${TEXTS.en.answer.problem}</h2><p><a href="#response">`);
+  expect(html).toMatch(
+    /id="response"[^>]*aria-describedby="response-hint response-problem"[^>]*aria-invalid/,
+  );
+  expect(html).toContain('id="response-problem"');
 });
 
 test('the start page says who asks, why, for which ticket, of whom, until when, and the code', () => {
   for (const text of ['Service desk, Ms Turing', 'Password reset.', 'INC-4711', 'ada@example.com'])
     expect(english.start).toContain(text);
-  expect(english.start).toContain('4 March 2026 at 09:44 UTC (14 minutes left)');
+  expect(english.start).toContain('>14 minutes left (09:44 UTC)<');
   expect(english.start).toContain('<strong>47</strong>');
-  expect(pagesIn(frameIn('de')).start).toContain('4. März 2026 um 09:44 UTC (noch 14 Minuten)');
+  expect(pagesIn(frameIn('de')).start).toContain('>noch 14 Minuten (09:44 UTC)<');
+  const tomorrow = { expires_at: new Date(NOW.getTime() + 25 * 3_600_000) };
+  expect(pagesIn(frameIn('en'), tomorrow).start).toContain('>25 hours left (5 March 2026 at 10:30 UTC)<');
   expect(english['start again']).toContain(TEXTS.en.start.before);
   expect(english.start).not.toContain(TEXTS.en.start.before);
+});
+
+test('the page that waits asks by a script, and has a button for whoever runs none', () => {
+  expect(english.waiting).toMatch(WAITING);
+  expect(english.waiting).toMatch(
+    /<form action="[^"]+\/result"><button type="submit" class="secondary">Check again</,
+  );
+});
+
+test('the sandbox has one control to report with, and the page that was left alone has a way to stay', () => {
+  expect(english.sandbox).not.toContain(TEXTS.en.report.link);
+  expect(english.sandbox?.match(/report/gi)).toHaveLength(2);
+  expect(english.leaving).toContain(
+    'in 20 seconds. <a href="/challenge/01a1f80c-66f3-757c-8473-8105b057d432/result?stay=1">',
+  );
+});
+
+test('what was reported ends with what to do, and promises nothing that may not have happened', () => {
+  for (const name of ['reported', 'disputed'])
+    expect(english[name]).toContain(`<h2>${TEXTS.en.result.alarm}</h2><p>${TEXTS.en.result.alarmText}</p>`);
+  expect(english.verified).not.toContain(TEXTS.en.result.alarm);
+  for (const html of Object.values(english)) expect(html).not.toMatch(/has been told|is told|will be told/);
+});
+
+test('whoever finds a link confirmed is not thanked, but told what was done as whom', () => {
+  const { confirmed } = english;
+  expect(confirmed).toContain(
+    'On 4 March 2026 at 09:30 UTC somebody confirmed it in another browser, by signing in as ada@example.com.',
+  );
+  expect(confirmed).not.toMatch(/Thank you|class="good"/);
+  const subject = { id: 'ada.l', email: 'ada@private.example', issuer: 'https://idp.example' };
+  expect(pagesIn(frameIn('en'), { subject }).confirmed).not.toContain('private.example');
 });
 
 test('a sign-in inside another site is offered in a tab of its own only', () => {
@@ -134,7 +168,7 @@ describe('whatever somebody calls themselves', () => {
 
   test.each(names)('on the page %s it stays text', (name) => {
     const html = pagesIn(frameIn('en', brand), hostile)[name] ?? '';
-    expect(html).not.toMatch(/<script|<img/);
+    expect(html.replace(WAITING, '')).not.toMatch(/<script|<img/);
     const tags = html.match(/<[^>]*>/g) ?? [];
     for (const tag of tags) expect(tag.replaceAll(/"[^"]*"/g, '')).not.toMatch(/ on\w+=/);
     expect(html).toContain('&lt;script>alert(1)&lt;/script>');

@@ -3,10 +3,13 @@ import type { AddressInfo } from 'node:net';
 import type { Challenge } from '../../src/challenges/challenge.ts';
 import type { Db } from '../../src/db/database.ts';
 import type { Brand } from '../../src/tenants/brand-store.ts';
+import { confirmedPage } from '../../src/verify/confirmed-page.tsx';
 import { answerPage, awayPage, continuePage, sandboxPage, startPage } from '../../src/verify/pages.tsx';
 import type { View } from '../../src/verify/parts.tsx';
 import { reportPage } from '../../src/verify/report-page.tsx';
-import { resultPage, retryPage } from '../../src/verify/result-page.tsx';
+import { resultPage } from '../../src/verify/result-page.tsx';
+import { retryPage } from '../../src/verify/retry-page.tsx';
+import { waitingPage } from '../../src/verify/waiting-page.tsx';
 import { assetRoutes } from '../../src/web/assets.ts';
 import { stopPage } from '../../src/web/error.tsx';
 import type { Frame } from '../../src/web/language.ts';
@@ -76,7 +79,7 @@ export function pagesIn(frame: Frame, wish: Partial<Challenge> = {}): { [name: s
   const start = { token: TOKEN, label, framed: false, ownTabOnly: false, started: false };
   const report = { action: '/report', token: TOKEN, back: '/back' };
   const reportAt = '/report';
-  const problem = frame.texts.badText(500);
+  const problem = frame.texts.answer.tooLong(500);
   const stops = Object.keys(frame.texts.stops) as (keyof Texts['stops'])[];
   return {
     start: startPage(view(), start),
@@ -92,17 +95,19 @@ export function pagesIn(frame: Frame, wish: Partial<Challenge> = {}): { [name: s
     retry: retryPage(view(), { left: 2, all: 3, label, reason: 'subject_mismatch' }),
     'retry free': retryPage(view(), { left: null, all: null, label, reason: 'idp_unavailable' }),
     'retry first': retryPage(view(), { left: 3, all: 3, label, reason: null }),
-    waiting: resultPage(view({ status: 'in-progress' }), { goOnWith: label }),
+    waiting: waitingPage(view({ status: 'in-progress' }), { goOnWith: label }),
     verified: resultPage(ended({ status: 'verified' }), { reportAt }),
-    leaving: resultPage(ended({ status: 'verified' }), { reportAt, returnTo: url, leaving: true }),
+    leaving: resultPage(ended({ status: 'verified' }), { reportAt, returnTo: url, leaveSeconds: 20 }),
+    confirmed: confirmedPage(ended({ status: 'verified' }), { reportAt, bySignIn: true }),
+    'confirmed late': confirmedPage(ended({ status: 'verified' }), { reportAt: undefined, bySignIn: false }),
     disputed: resultPage(ended({ status: 'verified', disputed: true })),
     failed: resultPage(ended({ status: 'failed', failure_reason: 'declined' })),
+    'failed no': resultPage(ended({ status: 'failed', failure_reason: 'access_denied' })),
     'failed mismatch': resultPage(ended({ status: 'failed', failure_reason: 'subject_mismatch' })),
     reported: resultPage(ended({ status: 'failed', failure_reason: 'incident_reported' })),
     canceled: resultPage(ended({ status: 'failed', failure_reason: 'canceled' })),
     expired: resultPage(ended({ status: 'expired' })),
     report: reportPage(view(), report),
-    'report problem': reportPage(view(), { ...report, problem }),
     'report verified': reportPage(view({ status: 'verified' }), report),
     ...Object.fromEntries(
       stops.map((kind) => [`stop ${kind}`, stopPage(frame, kind, { requestId: 'request-1' })]),

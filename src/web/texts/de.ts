@@ -7,7 +7,7 @@ export const de = {
   purpose: 'Identitätsprüfung',
   madeBy: 'Identitätsprüfung mit Countersign',
   testMode: 'Testbetrieb',
-  reference: 'Aktenzeichen',
+  reference: 'Kennung',
   anySystem: 'Ein automatisches System Ihrer Organisation',
   sandboxName: 'der Testumgebung',
   somebody: 'Die anfragende Stelle',
@@ -22,12 +22,11 @@ export const de = {
     portal: 'Support-Portal öffnen',
   },
   facts: {
-    requester: 'Wer fragt',
     context: 'Warum',
     ticket: 'Vorgang',
-    target: 'Wer antworten soll',
-    deadline: 'Bis',
-    left: (deadline: string, left: string) => `${deadline} UTC (noch ${left})`,
+    target: 'Gefragt ist',
+    deadline: 'Gültig bis',
+    left: (left: string, deadline: string) => `noch ${left} (${deadline} UTC)`,
     ended: 'Beendet',
     at: (time: string) => `${time} UTC`,
   },
@@ -35,25 +34,22 @@ export const de = {
     link: 'Das war ich nicht: melden',
     title: 'Melden, dass Sie das nicht waren?',
     open: (requester: string) =>
-      `Die Anfrage endet sofort, und niemand kann sie fortsetzen. ${requester} erfährt, dass Sie es nicht waren.`,
+      `Die Anfrage endet sofort, und niemand kann sie fortsetzen. ${requester} kann dann sehen, dass Sie es nicht waren.`,
     verified: (requester: string) =>
-      `Die Bestätigung gilt dann nicht mehr. ${requester} erfährt, dass Sie es nicht waren.`,
+      `Die Bestätigung gilt dann nicht mehr. ${requester} kann sehen, dass Sie es nicht waren.`,
     comment: 'Was ist geschehen? (freiwillig)',
     commentHint: (max: number) =>
-      `Eine Zeile mit höchstens ${max} Zeichen. Schreiben Sie hier nie ein Passwort hinein.`,
+      `In einer Zeile; was länger als ${max} Zeichen ist, wird gekürzt. Schreiben Sie hier nie ein Passwort hinein.`,
     go: 'Ja, melden',
     back: 'Nein, zurück',
   },
-  problem: 'Bitte ändern Sie noch etwas',
-  badText: (max: number) =>
-    `So kann der Text nicht gesendet werden. Er darf höchstens ${max} Zeichen haben, und keine unsichtbaren.`,
   start: {
     title: 'Bestätigen Sie, dass Sie es sind',
     lead: (requester: string) =>
       `${requester} bittet um einen Nachweis, dass Sie es wirklich sind. Fahren Sie nur fort, wenn Sie wissen, warum.`,
     code: 'Prüfzahl',
     codeHint: 'Wer Sie fragt, sieht dieselben zwei Ziffern. Weichen sie ab, fahren Sie nicht fort.',
-    before: 'Hier wurde schon begonnen',
+    before: 'Jemand hat schon begonnen',
     beforeText:
       'Jemand hat bereits auf „Weiter“ gedrückt, in diesem Browser oder auf einem anderen Gerät. Waren Sie das, können Sie hier neu beginnen; was dort offen ist, zählt dann nicht mehr. Waren Sie es nicht, melden Sie es.',
     next: 'Weiter',
@@ -61,7 +57,7 @@ export const de = {
     go: (label: string) => `Weiter mit ${label}`,
     harmless:
       'Durch das Öffnen dieser Seite ist nichts geschehen. Erst wenn Sie fortfahren, geschieht etwas.',
-    told: 'Mit dem Ergebnis erfährt die anfragende Stelle einiges über Ihr Gerät: Browser, Betriebssystem, Bildschirm, Zeitzone, Sprache und Netzwerkadresse.',
+    told: 'Mit dem Ergebnis sieht die anfragende Stelle einiges über Ihr Gerät: Browser, Betriebssystem, Bildschirm, Zeitzone, Sprache und Netzwerkadresse.',
     ownTabAsk: 'Geht es hier nicht weiter?',
     ownTab: 'In einem eigenen Tab öffnen',
     ownTabOnly:
@@ -71,12 +67,14 @@ export const de = {
     title: 'Möchten Sie etwas hinzufügen?',
     lead: (requester: string) =>
       `Sie können in eigenen Worten etwas dazu sagen. ${requester} liest es zusammen mit dem Ergebnis.`,
-    label: 'Ihre Worte (freiwillig)',
+    label: 'Ihre Nachricht (freiwillig)',
     hint: (max: number) =>
       `Höchstens ${max} Zeichen. Schreiben Sie hier nie ein Passwort oder einen Code hinein.`,
+    problem: 'Bitte ändern Sie zuerst Ihre Nachricht',
+    tooLong: (max: number) => `Sie darf höchstens ${max} Zeichen haben.`,
   },
   onward: {
-    title: (label: string) => `Sie werden zu ${label} geleitet`,
+    title: (label: string) => `Sie werden zu ${label} weitergeleitet`,
     signIn: (label: string) =>
       `Sie melden sich bei ${label} an, auch wenn Sie dort schon angemeldet sind, und kommen dann hierher zurück.`,
     document: (label: string) =>
@@ -106,7 +104,8 @@ export const de = {
     again: (label: string) => `Erneut versuchen mit ${label}`,
   },
   why: {
-    said_no: 'Die Anmeldung wurde abgelehnt.',
+    said_no:
+      'Die Anmeldung wurde abgelehnt, und damit ist diese Anfrage beendet. Für einen neuen Versuch bitten Sie um einen neuen Link.',
     idp_error: 'Der Anmeldedienst hat einen Fehler gemeldet. Das wird Ihnen nicht angerechnet.',
     idp_away:
       'Der Dienst, der prüft, wer Sie sind, antwortet gerade nicht. Das wird Ihnen nicht angerechnet.',
@@ -114,36 +113,50 @@ export const de = {
     stale:
       'Es wurde eine frühere Anmeldung verwendet. Geben Sie diesmal Ihr Passwort neu ein, oder verwenden Sie Ihren Passkey noch einmal.',
     weak: 'Die Anmeldung war nicht stark genug. Verwenden Sie den stärkeren Weg, den Ihre Organisation vorsieht, etwa einen Sicherheitsschlüssel.',
-    unnamed: 'Der Anmeldedienst hat nicht sicher gesagt, wer Sie sind. Ihr Helpdesk kann das ändern.',
+    unnamed: 'Der Anmeldedienst konnte nicht sicher bestätigen, wer Sie sind. Ihr Helpdesk kann das ändern.',
     mismatch: (target: string) =>
       `Sie haben sich mit einem anderen Konto angemeldet als dem, nach dem gefragt wurde: ${target}. Wählen Sie dieses Konto, oder melden Sie sich zuerst vom anderen ab.`,
     wrong: 'Die Antwort des Anmeldedienstes konnte nicht angenommen werden.',
   },
   result: {
     verified: 'Identität bestätigt',
-    verifiedText: (requester: string) => `Vielen Dank. ${requester} weiß jetzt, dass Sie es sind.`,
+    verifiedText: (requester: string) => `Vielen Dank. ${requester} kann es jetzt sehen.`,
     close: 'Sie können diese Seite schließen.',
     reported: 'Vorfall gemeldet',
-    reportedText: (requester: string) => `Vielen Dank. ${requester} weiß jetzt, dass Sie es nicht waren.`,
+    reportedText: (requester: string) =>
+      `Vielen Dank. ${requester} kann jetzt sehen, dass Sie es nicht waren.`,
     disputedText: (requester: string) =>
-      `Vielen Dank. ${requester} weiß jetzt, dass Sie es nicht waren. Die Bestätigung gilt nicht mehr.`,
+      `Vielen Dank. ${requester} kann jetzt sehen, dass Sie es nicht waren. Die Bestätigung gilt nicht mehr.`,
+    alarm: 'Spricht gerade jemand am Telefon mit Ihnen darüber?',
+    alarmText: 'Legen Sie auf, und rufen Sie selbst Ihren Helpdesk an.',
     expired: 'Diese Anfrage ist abgelaufen',
     expiredText: 'Die Zeit dafür ist vorbei. Wenn Sie sie noch brauchen, bitten Sie um einen neuen Link.',
     canceled: 'Diese Anfrage wurde zurückgezogen',
     canceledText: (requester: string) => `${requester} braucht sie nicht mehr.`,
     failed: 'Identität nicht bestätigt',
     failedText: (requester: string) =>
-      `${requester} weiß Bescheid. Wenn Sie das für falsch halten, wenden Sie sich an Ihren Helpdesk.`,
-    waiting: 'Das Ergebnis steht noch aus',
-    waitingText: (requester: string) =>
-      `Das kann eine Weile dauern. Diese Seite zeigt das Ergebnis, sobald es da ist. ${requester} erfährt es ebenfalls; Sie müssen nicht warten.`,
+      `${requester} kann es jetzt sehen. Wenn Sie das für falsch halten, wenden Sie sich an Ihren Helpdesk.`,
+    returnTo: (host: string) => `Zurück zu ${host}`,
+    leaving: (seconds: number) => `In ${seconds} Sekunden werden Sie von selbst dorthin geleitet.`,
+    stay: 'Auf dieser Seite bleiben',
+    wasItYou: 'Waren Sie das nicht?',
+    mayReport: (hours: number) => `Sie können es bis zu ${hours} Stunden nach der Bestätigung melden.`,
+  },
+  confirmed: {
+    title: 'Dies wurde schon bestätigt',
+    signedIn: (time: string, target: string) =>
+      `Am ${time} hat es jemand in einem anderen Browser bestätigt, durch Anmeldung als ${target}.`,
+    proved: (time: string, target: string) =>
+      `Am ${time} hat es jemand in einem anderen Browser bestätigt, durch den Nachweis, ${target} zu sein.`,
+  },
+  waiting: {
+    title: 'Das Ergebnis steht noch aus',
+    text: (requester: string) =>
+      `Das kann eine Weile dauern. ${requester} sieht das Ergebnis ebenfalls; Sie müssen nicht warten.`,
+    over: 'Es gibt etwas Neues. Diese Seite zeigt es jetzt.',
+    again: 'Noch einmal nachsehen',
     notDone: 'Noch nicht fertig?',
     goOn: (label: string) => `Weiter bei ${label}`,
-    returnTo: (host: string) => `Zurück zu ${host}`,
-    leaving:
-      'In wenigen Sekunden werden Sie dorthin geleitet. Kommen Sie auf diese Seite zurück, bleibt sie stehen.',
-    mayReport: (hours: number) =>
-      `Waren Sie das nicht? Sie können es bis zu ${hours} Stunden nach der Bestätigung melden.`,
   },
   requestId: 'Wenn Sie um Hilfe bitten, nennen Sie diese Nummer:',
   stops: {
@@ -170,10 +183,6 @@ export const de = {
     no_click: {
       title: 'Bitte drücken Sie selbst auf die Schaltfläche',
       text: 'Das Formular kam ohne sie. Es ist nichts geschehen. Gehen Sie zurück und drücken Sie darauf.',
-    },
-    bad_text: {
-      title: 'Das kann nicht gesendet werden',
-      text: 'Der Text ist zu lang oder enthält unsichtbare Zeichen. Gehen Sie zurück und ändern Sie ihn.',
     },
     not_set_up: {
       title: 'Es ist kein Anmeldeweg eingerichtet',

@@ -20,12 +20,11 @@ export const en = {
     portal: 'Open support portal',
   },
   facts: {
-    requester: 'Who asks',
     context: 'Why',
     ticket: 'Ticket',
-    target: 'Who should answer',
-    deadline: 'Until',
-    left: (deadline: string, left: string) => `${deadline} UTC (${left} left)`,
+    target: 'Who is asked',
+    deadline: 'Valid until',
+    left: (left: string, deadline: string) => `${left} left (${deadline} UTC)`,
     ended: 'Ended',
     at: (time: string) => `${time} UTC`,
   },
@@ -33,17 +32,15 @@ export const en = {
     link: 'This wasn’t me: report it',
     title: 'Report that this wasn’t you?',
     open: (requester: string) =>
-      `The request ends at once, and nobody can go on with it. ${requester} is told that it was not you.`,
+      `The request ends at once, and nobody can go on with it. ${requester} will see that it was not you.`,
     verified: (requester: string) =>
-      `The verification no longer counts. ${requester} is told that it was not you.`,
+      `The verification will no longer count. ${requester} will see that it was not you.`,
     comment: 'What happened? (optional)',
-    commentHint: (max: number) => `One line of at most ${max} characters. Never write a password here.`,
+    commentHint: (max: number) =>
+      `In one line; what is longer than ${max} characters is cut. Never write a password here.`,
     go: 'Yes, report it',
     back: 'No, go back',
   },
-  problem: 'Something has to be changed first',
-  badText: (max: number) =>
-    `This cannot be sent as it is. It may have at most ${max} characters, and no invisible ones.`,
   start: {
     title: 'Confirm that it is you',
     lead: (requester: string) =>
@@ -57,7 +54,7 @@ export const en = {
     after: (label: string) => `Then you prove who you are with ${label}.`,
     go: (label: string) => `Continue with ${label}`,
     harmless: 'Opening this page has changed nothing. Nothing happens until you continue.',
-    told: 'With the result, whoever asks is told some facts about your device: browser, system, screen, time zone, language and network address.',
+    told: 'With the result, whoever asks sees some facts about your device: browser, system, screen, time zone, language and network address.',
     ownTabAsk: 'Does it not work here?',
     ownTab: 'Open it in a tab of its own',
     ownTabOnly:
@@ -69,6 +66,8 @@ export const en = {
       `You can say something about this in your own words. ${requester} reads it with the result.`,
     label: 'Your words (optional)',
     hint: (max: number) => `At most ${max} characters. Never write a password or a code here.`,
+    problem: 'Your words have to be changed first',
+    tooLong: (max: number) => `They may have at most ${max} characters.`,
   },
   onward: {
     title: (label: string) => `Taking you to ${label}`,
@@ -100,7 +99,8 @@ export const en = {
     again: (label: string) => `Try again with ${label}`,
   },
   why: {
-    said_no: 'The sign-in was declined.',
+    said_no:
+      'The sign-in was declined, and this request has ended with it. To try once more, ask for a new link.',
     idp_error: 'The sign-in service reported an error. It is not held against you.',
     idp_away: 'The service that checks who you are does not answer just now. It is not held against you.',
     late: 'The sign-in took too long. It is not held against you.',
@@ -113,28 +113,42 @@ export const en = {
   },
   result: {
     verified: 'Identity verified',
-    verifiedText: (requester: string) => `Thank you. ${requester} has been told that it is you.`,
+    verifiedText: (requester: string) => `Thank you. ${requester} can see it now.`,
     close: 'You can close this page.',
     reported: 'Incident reported',
-    reportedText: (requester: string) => `Thank you. ${requester} has been told that this was not you.`,
+    reportedText: (requester: string) => `Thank you. ${requester} can see now that this was not you.`,
     disputedText: (requester: string) =>
-      `Thank you. ${requester} has been told that this was not you. The verification no longer counts.`,
+      `Thank you. ${requester} can see now that this was not you. The verification no longer counts.`,
+    alarm: 'Is somebody on the phone about this?',
+    alarmText: 'Hang up, and call your help desk yourself.',
     expired: 'This request has expired',
     expiredText: 'The time for it is over. If you still need it, ask for a new link.',
     canceled: 'This request was canceled',
     canceledText: (requester: string) => `${requester} no longer needs it.`,
     failed: 'Identity not verified',
     failedText: (requester: string) =>
-      `${requester} has been told. If you think this is wrong, contact your help desk.`,
-    waiting: 'Waiting for the result',
-    waitingText: (requester: string) =>
-      `This can take a while. The page shows the result as soon as it is there. ${requester} will be told as well, so you may leave.`,
+      `${requester} can see it now. If you think this is wrong, contact your help desk.`,
+    returnTo: (host: string) => `Return to ${host}`,
+    leaving: (seconds: number) => `You are taken there by itself in ${seconds} seconds.`,
+    stay: 'Stay on this page',
+    wasItYou: 'Was this not you?',
+    mayReport: (hours: number) => `You can say so within ${hours} hours of the verification.`,
+  },
+  confirmed: {
+    title: 'This was confirmed already',
+    signedIn: (time: string, target: string) =>
+      `On ${time} somebody confirmed it in another browser, by signing in as ${target}.`,
+    proved: (time: string, target: string) =>
+      `On ${time} somebody confirmed it in another browser, by proving to be ${target}.`,
+  },
+  waiting: {
+    title: 'Waiting for the result',
+    text: (requester: string) =>
+      `This can take a while. ${requester} will see the result as well, so you may leave.`,
+    over: 'There is news. This page shows it now.',
+    again: 'Check again',
     notDone: 'Not done yet?',
     goOn: (label: string) => `Go on at ${label}`,
-    returnTo: (host: string) => `Return to ${host}`,
-    leaving: 'You are taken there in a few seconds. If you come back to this page, it stays.',
-    mayReport: (hours: number) =>
-      `Was this not you? You can say so within ${hours} hours of the verification.`,
   },
   requestId: 'If you ask for help, give this number:',
   stops: {
@@ -161,10 +175,6 @@ export const en = {
     no_click: {
       title: 'Please press the button yourself',
       text: 'The form came without it. Nothing has happened. Go back and press the button.',
-    },
-    bad_text: {
-      title: 'This cannot be sent',
-      text: 'It is too long, or has invisible characters in it. Go back and change it.',
     },
     not_set_up: {
       title: 'No way to sign in is set up',

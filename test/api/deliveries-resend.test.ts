@@ -17,8 +17,13 @@ const sinks = openSinks();
 afterAll(() => sinks.close());
 
 describe.each(BACKENDS)('on %s', (backend) => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startServer({ backend });
+  });
+  afterAll(() => server.close());
+
   test('an event is sent again, the same bytes under the same id, and the old record stays as it was', async () => {
-    const server = await startServer({ backend });
     const desk = createDesk(server);
     const sink = await sinks.open();
     const id = await settle(server, { callback_url: sink.url });
@@ -52,7 +57,6 @@ describe.each(BACKENDS)('on %s', (backend) => {
     );
     expect(await desk.read(resent.delivery_id)).toMatchObject({ trigger: 'resend', attempt_count: 1 });
     expect(await desk.read(before.delivery_id)).toEqual(before);
-    await server.close();
   });
 });
 
@@ -180,47 +184,53 @@ describe('without a worker', () => {
   });
 });
 
-test('a preview shows what is then sent, but for the time and the values of extra headers', async () => {
-  const server = await startServer();
-  const desk = createDesk(server);
-  const sink = await sinks.open((response, _received, count) => {
-    response.statusCode = count === 1 ? 503 : 200;
-    response.end();
+describe('with a worker', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startServer();
   });
-  const { apiKey, secret, integrationId } = await server.integration({ callback_url: sink.url });
-  const headers = { 'X-Tenant-Token': 'very secret' };
-  await server.db
-    .updateTable('integrations')
-    .set({ headers_sealed: sealHeaders(server.sealer, integrationId, headers), retry_waits_s: [3_600] })
-    .where('id', '=', integrationId)
-    .execute();
-  const id = await settle(server, {}, apiKey);
-  await sink.waitFor(id);
-  await until(
-    async () => (await deliveriesOf(server.db, id))[0]?.attempts === 1,
-    'the first attempt to be written down',
-  );
-  const [delivery] = await deliveriesOf(server.db, id);
-  const answer = await desk.get(`/${delivery?.id}/preview`, apiKey).expect(200);
-  const preview = answer.body as Preview;
-  expect(answer.text).not.toContain('very secret');
+  afterAll(() => server.close());
 
-  await makeDue(server.db, delivery?.id ?? '');
-  const sent = await sink.waitFor(id, 2);
-  expect([preview.method, preview.url, preview.body]).toEqual([
-    sent.method,
-    new URL(sent.path, sink.url).href,
-    sent.body.toString(),
-  ]);
-  const { host: _host, connection: _connection, 'user-agent': _agent, ...rest } = sent.headers;
-  const { 'content-length': _length, 'x-tenant-token': token, ...received } = rest;
-  const { 'x-tenant-token': hidden, ...shown } = preview.headers;
-  expect([hidden, token]).toEqual(['***', 'very secret']);
-  const timed = ['webhook-timestamp', 'webhook-signature'];
-  for (const name of timed) expect(typeof shown[name]).toBe(typeof received[name]);
-  const untimed = (all: object) =>
-    Object.fromEntries(Object.entries(all).filter(([name]) => !timed.includes(name)));
-  expect(untimed(shown)).toEqual(untimed(received));
-  expect(shown['x-webhook-signature']).toBe(`sha256=${hmacHex(secret, preview.body)}`);
-  await server.close();
+  test('a preview shows what is then sent, but for the time and the values of extra headers', async () => {
+    const desk = createDesk(server);
+    const sink = await sinks.open((response, _received, count) => {
+      response.statusCode = count === 1 ? 503 : 200;
+      response.end();
+    });
+    const { apiKey, secret, integrationId } = await server.integration({ callback_url: sink.url });
+    const headers = { 'X-Tenant-Token': 'very secret' };
+    await server.db
+      .updateTable('integrations')
+      .set({ headers_sealed: sealHeaders(server.sealer, integrationId, headers), retry_waits_s: [3_600] })
+      .where('id', '=', integrationId)
+      .execute();
+    const id = await settle(server, {}, apiKey);
+    await sink.waitFor(id);
+    await until(
+      async () => (await deliveriesOf(server.db, id))[0]?.attempts === 1,
+      'the first attempt to be written down',
+    );
+    const [delivery] = await deliveriesOf(server.db, id);
+    const answer = await desk.get(`/${delivery?.id}/preview`, apiKey).expect(200);
+    const preview = answer.body as Preview;
+    expect(answer.text).not.toContain('very secret');
+
+    await makeDue(server.db, delivery?.id ?? '');
+    const sent = await sink.waitFor(id, 2);
+    expect([preview.method, preview.url, preview.body]).toEqual([
+      sent.method,
+      new URL(sent.path, sink.url).href,
+      sent.body.toString(),
+    ]);
+    const { host: _host, connection: _connection, 'user-agent': _agent, ...rest } = sent.headers;
+    const { 'content-length': _length, 'x-tenant-token': token, ...received } = rest;
+    const { 'x-tenant-token': hidden, ...shown } = preview.headers;
+    expect([hidden, token]).toEqual(['***', 'very secret']);
+    const timed = ['webhook-timestamp', 'webhook-signature'];
+    for (const name of timed) expect(typeof shown[name]).toBe(typeof received[name]);
+    const untimed = (all: object) =>
+      Object.fromEntries(Object.entries(all).filter(([name]) => !timed.includes(name)));
+    expect(untimed(shown)).toEqual(untimed(received));
+    expect(shown['x-webhook-signature']).toBe(`sha256=${hmacHex(secret, preview.body)}`);
+  });
 });

@@ -11,10 +11,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List challenges of the key's mode, newest first */
+        /**
+         * List challenges of the key's mode, newest first
+         * @description Needs the scope `challenges:read`.
+         */
         get: operations["listChallenges"];
         put?: never;
-        /** Create a challenge */
+        /**
+         * Create a challenge
+         * @description Needs the scope `challenges:create`.
+         */
         post: operations["createChallenge"];
         delete?: never;
         options?: never;
@@ -31,7 +37,10 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Read a challenge */
+        /**
+         * Read a challenge
+         * @description Needs the scope `challenges:read`.
+         */
         get: operations["getChallenge"];
         put?: never;
         post?: never;
@@ -55,6 +64,8 @@ export interface paths {
         /**
          * Cancel an open challenge
          * @description It ends as `failed` with `failure_reason` `canceled`, and the callback is sent. Canceling again changes nothing.
+         *
+         *     Needs the scope `challenges:create`.
          */
         post: operations["cancelChallenge"];
         delete?: never;
@@ -78,6 +89,8 @@ export interface paths {
          * Spend a verified result
          * @description So that one verification allows one action. Succeeds exactly once, while the challenge is verified, undisputed
          *     and before its `valid_until`; anything else is a 409 whose `error` says why.
+         *
+         *     Needs the scope `challenges:create`.
          */
         post: operations["consumeChallenge"];
         delete?: never;
@@ -99,6 +112,8 @@ export interface paths {
          * The result as a signed document
          * @description A JWS (RFC 7515, ES256) of how the challenge ended, as it stands now. Anyone can check it without asking this
          *     server, against `/.well-known/jwks.json`; it does not run out. docs/proofs.md says what is in it.
+         *
+         *     Needs the scope `challenges:read`.
          */
         get: operations["getProof"];
         put?: never;
@@ -125,6 +140,12 @@ export interface paths {
          * @description `verify`, `deny`, `expire` and `incident` end the challenge at once; `slow` starts it, and verifies it after 30
          *     seconds. Targets of the domain `countersign.test` do the same by themselves, a second after they are created:
          *     `verify@`, `deny@`, `expire@`, `incident@` and `slow@countersign.test`.
+         *
+         *     Nobody signs in, so `auth_method` is `sandbox` (null once it has expired), and `subject`, `subject_match`,
+         *     `auth_time`, `acr`, `amr` and, unless a browser was at it, `device_fingerprint` are null. A playbook that checks
+         *     those has to be tried with a real IdP in test mode.
+         *
+         *     Needs the scope `challenges:create`.
          */
         post: operations["simulateChallenge"];
         delete?: never;
@@ -489,12 +510,13 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Asks whether the person wants to report that it was not them. Changes nothing. */
+        /** Asks whether the person wants to report that it was not them, or says that it was reported. Changes nothing. */
         get: operations["askToReport"];
         put?: never;
         /**
          * "This wasn’t me", by whoever holds the link
-         * @description Before the end the challenge fails with `incident_reported`; once it was verified, it is disputed.
+         * @description Before the end the challenge fails with `incident_reported`; once it was verified, it is disputed. Leads to a page
+         *     that says so, also when it was reported before.
          */
         post: operations["reportIncident"];
         delete?: never;
@@ -609,7 +631,7 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** How it ended; reloads itself until it has */
+        /** How it ended, or that it has not ended yet */
         get: operations["showResult"];
         put?: never;
         post?: never;
@@ -923,6 +945,11 @@ export interface components {
          *     know that they speak of the same challenge. It is no secret and proves nothing.
          */
         VerificationCode: string;
+        /**
+         * @description How it was proved, or what became of it there; null before that, and where nobody tried. `sandbox` is for test mode alone: the sandbox, `simulate` and test targets, with nobody in `subject`, `subject_match` and `auth_time`.
+         * @enum {string|null}
+         */
+        AuthMethod: "oidc" | "saml" | "veriff" | "berbix" | "passbase" | "sandbox" | null;
         /** @description When the person signed in at the company's sign-in; null for other ways. */
         AuthTime: components["schemas"]["Time"] | null;
         /** @description How strongly, in the words of the company's sign-in (`acr`, AuthnContextClassRef). */
@@ -1059,8 +1086,7 @@ export interface components {
             ticket: components["schemas"]["NullableText"];
             context: components["schemas"]["NullableText"];
             target_response: components["schemas"]["NullableText"];
-            /** @enum {string|null} */
-            auth_method: "oidc" | "saml" | "veriff" | "berbix" | "passbase" | "sandbox" | null;
+            auth_method: components["schemas"]["AuthMethod"];
             auth_time: components["schemas"]["AuthTime"];
             acr: components["schemas"]["Acr"];
             amr: components["schemas"]["Amr"];
@@ -1184,8 +1210,7 @@ export interface components {
             context: components["schemas"]["NullableText"];
             target_response: components["schemas"]["NullableText"];
             device_fingerprint: components["schemas"]["DeviceFingerprint"];
-            /** @enum {string|null} */
-            auth_method: "oidc" | "saml" | "veriff" | "berbix" | "passbase" | "sandbox" | null;
+            auth_method: components["schemas"]["AuthMethod"];
             auth_time: components["schemas"]["AuthTime"];
             acr: components["schemas"]["Acr"];
             amr: components["schemas"]["Amr"];
@@ -2442,13 +2467,13 @@ export interface operations {
                      * @constant
                      */
                     go: "yes";
-                    /** @description What happened, in one line of plain text. */
+                    /** @description What happened, as one line of at most 500 characters; more is cut. */
                     comment?: string;
                 };
             };
         };
         responses: {
-            200: components["responses"]["Page"];
+            303: components["responses"]["SeeOther"];
             400: components["responses"]["Page"];
             403: components["responses"]["Page"];
             404: components["responses"]["Page"];
@@ -2610,7 +2635,7 @@ export interface operations {
                 "application/x-www-form-urlencoded": {
                     /** @enum {string} */
                     decision: "approve" | "decline" | "report";
-                    /** @description What happened, in one line of plain text; goes with `report`. */
+                    /** @description What happened, as one line of at most 500 characters; more is cut. Goes with `report`. */
                     comment?: string;
                 };
             };
@@ -2691,7 +2716,7 @@ export interface operations {
                      * @constant
                      */
                     go: "yes";
-                    /** @description What happened, in one line of plain text. */
+                    /** @description What happened, as one line of at most 500 characters; more is cut. */
                     comment?: string;
                 };
             };

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { SCOPES } from '../../src/tenants/store.ts';
+import { listOperations } from '../support/contract.ts';
+import { NOBODY } from '../support/desk.ts';
 import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
 
@@ -11,6 +14,23 @@ afterAll(() => server.close());
 const PATH = '/api/v1/challenges';
 const keyWith = async (rights: { scopes: string[]; own_only: boolean }) =>
   (await server.integration({ rights })).apiKey;
+
+test('the contract names the scope of every operation of challenges, and the key without just that one is told so', async () => {
+  const ofChallenges = listOperations().filter(
+    ({ operation: { tags, security } }) => tags?.includes('challenges') && security === undefined,
+  );
+  expect(ofChallenges.length).toBeGreaterThan(7);
+  for (const { method, path, operation } of ofChallenges) {
+    const scope = /Needs the\s+scope `([\w:]+)`/.exec(operation.description ?? '')?.[1] ?? 'none is named';
+    const key = await keyWith({ scopes: SCOPES.filter((one) => one !== scope), own_only: false });
+    const asked = server.request[method](path.replace('{challenge_id}', NOBODY)).set('X-API-Key', key);
+    const { status, body } = await asked;
+    expect({ operation: operation.operationId, status, body }).toMatchObject({
+      operation: operation.operationId,
+      ...{ status: 403, body: { code: 'forbidden', error: expect.stringContaining(scope) } },
+    });
+  }
+});
 
 test('a key that may only create is told which scope it lacks when it reads', async () => {
   const key = await keyWith({ scopes: ['challenges:create'], own_only: false });

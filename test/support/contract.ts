@@ -9,6 +9,7 @@ export type Parameter = { name: string; in: string; required?: boolean; schema: 
 export type ResponseObject = { headers?: Record<string, Header>; content?: Record<string, Media> };
 export type Operation = {
   operationId: string;
+  description?: string;
   tags?: string[];
   security?: Record<string, string[]>[];
   parameters?: (Parameter | Ref)[];

@@ -9,7 +9,7 @@ export function isPlain(value: unknown): value is string {
 }
 
 /** What somebody else wrote, fit for a log and a terminal: whatever has no look of its own becomes a question mark, and it is cut. */
-export function printable(text: string, max = MAX_PRINTED): string {
+export function quoted(text: string, max = MAX_PRINTED): string {
   // Cut first: it may be very long.
   const start = text.slice(0, max).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
   return text.length > max ? `${start}...` : start;

@@ -3,7 +3,7 @@ import type { Settings } from '../providers/provider.ts';
 import { isFresh, SignInRefused, SKEW_S } from './method.ts';
 import type { IdpAnswer, SignIn } from './method.ts';
 import { acsUrlOf, entityIdOf } from './saml-metadata.ts';
-import { isPlain, printable } from './plain.ts';
+import { isPlain, quoted } from './plain.ts';
 import { readPerson } from './saml-person.ts';
 import { orMalformed } from './saml-response.ts';
 import {
@@ -48,7 +48,7 @@ function checkIssuer(assertion: Element, entityId: string): void {
   const issuer = childNamed(assertion, 'assertion', 'Issuer');
   const name = issuer ? textOf(issuer) : '';
   if (name !== entityId)
-    throw new SignInRefused('wrong_issuer', `The assertion is by ${printable(name) || 'nobody'}`);
+    throw new SignInRefused('wrong_issuer', `The assertion is by ${quoted(name) || 'nobody'}`);
 }
 
 /** Whoever brings the assertion may use it: here, until then, for this request (profiles §4.1.4.2). Returns until when. */
@@ -63,13 +63,10 @@ function checkConfirmation(assertion: Element, answer: IdpAnswer): number {
     throw new BadXml(`It has ${bearers.length} bearer confirmations, not one.`);
   const recipient = attributeOf(bearer, 'Recipient');
   if (recipient !== acsUrlOf(answer.publicUrl))
-    throw new SignInRefused(
-      'wrong_recipient',
-      `The assertion is for ${printable(recipient ?? 'no recipient')}`,
-    );
+    throw new SignInRefused('wrong_recipient', `The assertion is for ${quoted(recipient ?? 'no recipient')}`);
   const request = attributeOf(bearer, 'InResponseTo');
   if (request === undefined || request !== answer.kept.request_id)
-    throw new SignInRefused('wrong_request', `The assertion answers ${printable(request ?? 'no request')}`);
+    throw new SignInRefused('wrong_request', `The assertion answers ${quoted(request ?? 'no request')}`);
   checkWindow(bearer, answer.now);
   const until = timeIn(bearer, 'NotOnOrAfter');
   if (until === undefined) throw new BadXml('The confirmation has no end.');
@@ -82,15 +79,14 @@ function checkConditions(assertion: Element, { publicUrl, now }: IdpAnswer): voi
     throw new SignInRefused('wrong_audience', 'The assertion has no conditions, so no audience');
   checkWindow(conditions, now);
   const unknown = childrenOf(conditions).find(({ localName }) => !CONDITIONS.has(localName));
-  if (unknown)
-    throw new BadXml(`It has a condition that is not known here: ${printable(unknown.localName)}.`);
+  if (unknown) throw new BadXml(`It has a condition that is not known here: ${quoted(unknown.localName)}.`);
   const audiences = childrenNamed(conditions, 'assertion', 'AudienceRestriction').map((restriction) =>
     childrenNamed(restriction, 'assertion', 'Audience').map(textOf),
   );
   if (audiences.length === 0 || !audiences.every((names) => names.includes(entityIdOf(publicUrl))))
     throw new SignInRefused(
       'wrong_audience',
-      `The assertion is for ${printable(audiences.flat().join(' ') || 'no audience')}`,
+      `The assertion is for ${quoted(audiences.flat().join(' ') || 'no audience')}`,
     );
 }
 
@@ -124,7 +120,7 @@ function readAcr(statement: Element): string | null {
   const reference = context && childNamed(context, 'assertion', 'AuthnContextClassRef');
   const acr = reference ? textOf(reference) : '';
   if (acr === '') return null;
-  if (!isPlain(acr)) throw new BadXml(`AuthnContextClassRef is no plain text: ${printable(acr)}`);
+  if (!isPlain(acr)) throw new BadXml(`AuthnContextClassRef is no plain text: ${quoted(acr)}`);
   return acr;
 }
 

@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import { isWebUrl } from '../providers/call.ts';
 import type { Http } from '../providers/provider.ts';
 import type { Finding, OpenIdp } from './method.ts';
+import { quoted } from './plain.ts';
 import { readSamlIdp } from './saml-idp.ts';
 import type { SamlIdp } from './saml-idp.ts';
 import { acsUrlOf, entityIdOf } from './saml-metadata.ts';
@@ -9,24 +10,26 @@ import { fetchSamlIdp, messageOf } from './saml-source.ts';
 
 const DAY_MS = 86_400_000;
 const SOON_DAYS = 30;
+/** Addresses are long, and are to be compared. */
+const MAX_QUOTED = 300;
 
 /** What can be said of a tenant's SAML IdP without a person; asks for its metadata anew and never throws. */
 export async function testSamlIdp(publicUrl: string, { settings }: OpenIdp, http: Http): Promise<Finding[]> {
-  const { metadata_url = '', metadata_xml = '' } = settings;
+  const { metadata_url = '', metadata_xml = '', signing_secret = '' } = settings;
   const source = metadata_url || 'the metadata that was entered';
   try {
     const idp = metadata_url === '' ? readSamlIdp(metadata_xml) : await fetchSamlIdp(metadata_url, http);
     return [
       { state: 'ok', name: 'metadata', detail: `read from ${source}` },
-      { state: 'ok', name: 'entity ID', detail: idp.entityId },
+      { state: 'ok', name: 'entity ID', detail: quoted(idp.entityId, MAX_QUOTED) },
       signInUrlFinding(idp, http),
       ...certificateFindings(idp, Date.now()),
-      requestFinding(idp),
+      requestFinding(idp, signing_secret !== ''),
       atTheIdp(publicUrl),
     ];
   } catch (error) {
     return [
-      { state: 'fail', name: 'metadata', detail: `${source}: ${messageOf(error)}` },
+      { state: 'fail', name: 'metadata', detail: `${source}: ${quoted(messageOf(error), MAX_QUOTED)}` },
       atTheIdp(publicUrl),
     ];
   }
@@ -34,9 +37,10 @@ export async function testSamlIdp(publicUrl: string, { settings }: OpenIdp, http
 
 function signInUrlFinding({ signInUrl }: SamlIdp, { reach }: Http): Finding {
   const name = 'sign-in address';
+  const shown = quoted(signInUrl, MAX_QUOTED);
   const isGood: boolean = isWebUrl(signInUrl, reach.http);
-  if (isGood) return { state: 'ok', name, detail: signInUrl };
-  return { state: 'fail', name, detail: `${signInUrl} is not an https address; people are not sent there` };
+  if (isGood) return { state: 'ok', name, detail: shown };
+  return { state: 'fail', name, detail: `${shown} is not an https address; people are not sent there` };
 }
 
 function certificateFindings({ certificates }: SamlIdp, now: number): Finding[] {
@@ -44,7 +48,7 @@ function certificateFindings({ certificates }: SamlIdp, now: number): Finding[] 
   const isReplaced = certificates.some((certificate) => daysOf(certificate) >= 0);
   return certificates.map((certificate) => {
     const days = daysOf(certificate);
-    const who = certificate.subject.replaceAll('\n', ', ');
+    const who = quoted(certificate.subject.replaceAll('\n', ', '), MAX_QUOTED);
     const detail = `${who}, until ${new Date(certificate.validTo).toISOString().slice(0, 10)}`;
     if (days >= SOON_DAYS) return { state: 'ok', name: 'certificate', detail };
     if (days >= 0) return { state: 'warn', name: 'certificate', detail: `${detail}: ${days} days; ${RENEW}` };
@@ -59,16 +63,17 @@ function certificateFindings({ certificates }: SamlIdp, now: number): Finding[] 
 
 const RENEW = 'replace it at the IdP, and metadata_xml here if that is used';
 
-function requestFinding({ wantsSignedRequests }: SamlIdp): Finding {
+function requestFinding({ wantsSignedRequests }: SamlIdp, isSigned: boolean): Finding {
   const name = 'requests';
-  if (!wantsSignedRequests) return { state: 'ok', name, detail: 'need not be signed' };
-  const detail =
-    'the IdP demands signed requests (WantAuthnRequestsSigned), and this server does not sign them';
-  return {
-    state: 'fail',
-    name,
-    detail: `${detail}; turn that off for this application, and enter the new metadata`,
-  };
+  if (isSigned)
+    return {
+      state: 'ok',
+      name,
+      detail: 'signed; whether the IdP knows the certificate cannot be tested without a person',
+    };
+  if (!wantsSignedRequests) return { state: 'ok', name, detail: 'not signed, and need not be' };
+  const detail = 'the IdP demands signed requests (WantAuthnRequestsSigned): enter a key as --signing-secret';
+  return { state: 'fail', name, detail: `${detail}, or turn that off there and enter the new metadata` };
 }
 
 function atTheIdp(publicUrl: string): Finding {

@@ -1,7 +1,7 @@
 import type { Settings } from '../providers/provider.ts';
 import { SignInRefused } from './method.ts';
 import type { SignIn } from './method.ts';
-import { isPlain, printable } from './plain.ts';
+import { isPlain, quoted } from './plain.ts';
 import { attributeOf, BadXml, childNamed, childrenNamed, textOf } from './saml-xml.ts';
 
 /** Where IdPs put the e-mail address, unless they are told otherwise: the LDAP attribute, Microsoft's, and plain names. */
@@ -25,7 +25,7 @@ export function readPerson(
   const name = subject && childNamed(subject, 'assertion', 'NameID');
   const id = name ? textOf(name) : '';
   if (!name || id === '') throw new SignInRefused('no_subject', 'The assertion has no NameID');
-  if (!isPlain(id)) throw new SignInRefused('no_subject', `NameID is no plain text: ${printable(id)}`);
+  if (!isPlain(id)) throw new SignInRefused('no_subject', `NameID is no plain text: ${quoted(id)}`);
   const values = readAttributes(assertion);
   const told = (email_attribute ? [email_attribute] : EMAIL_ATTRIBUTES).flatMap(values);
   const isNameEmail = email_attribute === '' && told.length === 0 && isEmailFormat(name);
@@ -57,7 +57,7 @@ function readAttributes(assertion: Element): (name: string) => string[] {
       .map(textOf)
       .filter(Boolean);
     const odd = values.find((value) => !isPlain(value));
-    if (odd !== undefined) throw new BadXml(`Attribute ${name} is no plain text: ${printable(odd)}`);
+    if (odd !== undefined) throw new BadXml(`Attribute ${name} is no plain text: ${quoted(odd)}`);
     return values;
   };
 }

@@ -1,7 +1,7 @@
 import { SignInRefused } from './method.ts';
 import type { IdpAnswer } from './method.ts';
 import { acsUrlOf } from './saml-metadata.ts';
-import { printable } from './plain.ts';
+import { quoted } from './plain.ts';
 import { FROM_ANYBODY } from './saml-limits.ts';
 import { checkSignatures } from './saml-signature.ts';
 import { attributeOf, BadXml, childNamed, isElement, parseXml, textOf, withDescendants } from './saml-xml.ts';
@@ -57,13 +57,13 @@ function checkAddresses(response: Element, { kept, publicUrl }: IdpAnswer, entit
   if (!isElement(response, 'protocol', 'Response')) throw new BadXml('It is no SAML 2.0 response.');
   const issuer = childNamed(response, 'assertion', 'Issuer');
   if (issuer && textOf(issuer) !== entityId)
-    throw new SignInRefused('wrong_issuer', `The response is by ${printable(textOf(issuer))}`);
+    throw new SignInRefused('wrong_issuer', `The response is by ${quoted(textOf(issuer))}`);
   const destination = attributeOf(response, 'Destination') ?? acsUrlOf(publicUrl);
   if (destination !== acsUrlOf(publicUrl))
-    throw new SignInRefused('wrong_destination', `The response is for ${printable(destination)}`);
+    throw new SignInRefused('wrong_destination', `The response is for ${quoted(destination)}`);
   const request = attributeOf(response, 'InResponseTo');
   if (request === undefined || request !== kept.request_id)
-    throw new SignInRefused('wrong_request', `The response answers ${printable(request ?? 'no request')}`);
+    throw new SignInRefused('wrong_request', `The response answers ${quoted(request ?? 'no request')}`);
 }
 
 function checkStatus(response: Element): void {
@@ -72,7 +72,7 @@ function checkStatus(response: Element): void {
   const reason = codes.includes(`${STATUS}RequestDenied`) ? 'access_denied' : 'idp_error';
   throw new SignInRefused(
     reason,
-    `The IdP answered ${codes.map((code) => printable(code)).join(' ') || 'without a status'}`,
+    `The IdP answered ${codes.map((code) => quoted(code)).join(' ') || 'without a status'}`,
   );
 }
 

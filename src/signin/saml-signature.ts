@@ -4,7 +4,7 @@ import { SignInRefused } from './method.ts';
 import type { IdpAnswer } from './method.ts';
 import type { SamlIdp } from './saml-idp.ts';
 import { acsUrlOf, entityIdOf } from './saml-metadata.ts';
-import { printable } from './plain.ts';
+import { quoted } from './plain.ts';
 import { attributeOf, BadXml, childrenNamed, childrenOf, isElement, withDescendants } from './saml-xml.ts';
 
 const ALGORITHMS = new Set([
@@ -58,7 +58,7 @@ export async function verifiedAssertion(xml: string, answer: IdpAnswer, idp: Sam
   } catch (error) {
     const { message } = error as Error;
     // Without the cause, which would be logged with all that it quotes.
-    throw new SignInRefused(reasonOf(message), `The assertion is not accepted: ${printable(message)}`);
+    throw new SignInRefused(reasonOf(message), `The assertion is not accepted: ${quoted(message)}`);
   }
 }
 
@@ -89,7 +89,7 @@ function checkAlgorithms(elements: Element[]): void {
     .map((method) => attributeOf(method, 'Algorithm') ?? 'no algorithm')
     .find((algorithm) => !ALGORITHMS.has(algorithm));
   if (weak !== undefined)
-    throw suspicious(`A signature is made with ${printable(weak)}; let the IdP sign with RSA-SHA256`);
+    throw suspicious(`A signature is made with ${quoted(weak)}; let the IdP sign with RSA-SHA256`);
 }
 
 /** The verifier looks for what is signed by any of these names. */

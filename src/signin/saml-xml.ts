@@ -1,5 +1,5 @@
 import { DOMParser } from '@xmldom/xmldom';
-import { printable } from './plain.ts';
+import { quoted } from './plain.ts';
 import { denseIn, excessOf, FROM_IDP } from './saml-limits.ts';
 import type { Limits } from './saml-limits.ts';
 
@@ -31,7 +31,7 @@ export function parseXml(text: string, limits: Limits = FROM_IDP): Element {
   if (/<!(DOCTYPE|ENTITY)/i.test(text))
     throw new BadXml('It declares a document type, which SAML has no use for.');
   const complain = (message: string) => {
-    throw new BadXml(`It is not well-formed XML: ${printable(message)}`);
+    throw new BadXml(`It is not well-formed XML: ${quoted(message)}`);
   };
   try {
     const errorHandler = { warning: complain, error: complain, fatalError: complain };
@@ -78,7 +78,7 @@ export function withDescendants(root: Element): Element[] {
 export function textOf(element: Element): string {
   const nodes = Array.from(element.childNodes);
   if (!nodes.every((node) => TEXT_NODES.has(node.nodeType)))
-    throw new BadXml(`There is more than text in ${printable(element.localName)}.`);
+    throw new BadXml(`There is more than text in ${quoted(element.localName)}.`);
   return trimmed(nodes.map((node) => node.nodeValue).join(''));
 }
 
@@ -102,7 +102,7 @@ export function timeIn(element: Element, name: string): number | undefined {
   const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text)
     ? Date.parse(text)
     : NaN;
-  if (Number.isNaN(time)) throw new BadXml(`${name} is not a time: ${printable(text)}`);
+  if (Number.isNaN(time)) throw new BadXml(`${name} is not a time: ${quoted(text)}`);
   return time;
 }
 

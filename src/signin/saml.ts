@@ -1,22 +1,21 @@
-import { randomBytes } from 'node:crypto';
-import { SAML } from '@node-saml/node-saml';
 import { invalid } from '../kernel/errors.ts';
 import { isWebUrl } from '../providers/call.ts';
 import { SignInRefused } from './method.ts';
 import type { Method } from './method.ts';
-import { readAssertion, wordsOf } from './saml-assertion.ts';
+import { quoted } from './plain.ts';
+import { readAssertion } from './saml-assertion.ts';
 import { testSamlIdp } from './saml-findings.ts';
 import { readSamlIdp } from './saml-idp.ts';
 import { acsUrlOf, entityIdOf } from './saml-metadata.ts';
+import { checkSigningSecret, newRequest } from './saml-request.ts';
 import { openResponse } from './saml-response.ts';
 import { verifiedAssertion } from './saml-signature.ts';
 import { findSamlIdp } from './saml-source.ts';
 import { BadXml } from './saml-xml.ts';
 
 const MAX_ATTEMPTS = /^([1-9]|10)$/;
-const REQUEST_ID_BYTES = 20;
 
-/** SAML 2.0: an unsigned request by HTTP-Redirect, a signed assertion back by HTTP-POST. */
+/** SAML 2.0: a request by HTTP-Redirect, a signed assertion back by HTTP-POST. */
 export const saml: Method = {
   label: 'SAML 2.0',
   fields: {
@@ -31,11 +30,15 @@ export const saml: Method = {
       fallback: '',
     },
     email_attribute: {
-      help: 'Attribute that holds the e-mail address, if neither NameID nor one of the usual attributes does',
+      help: 'Attribute that alone holds the e-mail address; otherwise the usual ones count, and NameID if there is none',
       fallback: '',
     },
     required_acr: {
       help: 'AuthnContextClassRef values that count, separated by spaces; asked for and checked',
+      fallback: '',
+    },
+    signing_secret: {
+      help: 'RSA private key (PEM) that requests are signed with, so that nobody can change them on the way',
       fallback: '',
     },
     max_attempts: {
@@ -44,45 +47,33 @@ export const saml: Method = {
     },
   },
 
-  checkSettings({ metadata_xml = '', metadata_url = '', max_attempts = '' }) {
+  checkSettings({ metadata_xml = '', metadata_url = '', signing_secret = '', max_attempts = '' }) {
     if ((metadata_xml === '') === (metadata_url === ''))
       throw invalid('Give either metadata_url or metadata_xml', 'metadata_url');
     if (metadata_xml !== '') checkMetadata(metadata_xml);
+    checkSigningSecret({ signing_secret });
     if (!MAX_ATTEMPTS.test(max_attempts))
       throw invalid('max_attempts must be a whole number from 1 to 10', 'max_attempts');
   },
 
-  setUp: (publicUrl) => [
+  setUp: (publicUrl, { settings }) => [
     'At the IdP, add an application for SAML 2.0 and enter this:',
     `  Entity ID (audience, also the metadata URL): ${entityIdOf(publicUrl)}`,
     `  ACS URL (reply URL, single sign-on URL, recipient, destination): ${acsUrlOf(publicUrl)}`,
     '  NameID: the e-mail address (format emailAddress)',
     '  Signature: sign the assertion, with RSA-SHA256; no encryption',
-    'Requests are not signed: do not demand that. Each asks for a new sign-in (ForceAuthn), and the answer is refused without one.',
+    'Each request asks for a new sign-in (ForceAuthn), and the answer is refused without one.',
+    settings.signing_secret
+      ? 'Requests are signed: enter the certificate of that key, and have the IdP demand signed requests.'
+      : 'Requests are not signed: do not demand that, or enter --signing-secret.',
   ],
 
-  async begin({ state, loginHint, publicUrl }, idp, http) {
-    const now = new Date();
-    const { signInUrl, certificates } = await findSamlIdp(idp, http, now);
-    const isGood: boolean = isWebUrl(signInUrl, http.reach.http);
-    if (!isGood) throw new SignInRefused('idp_unavailable', `People are not sent to ${signInUrl}`);
-    const request_id = `_${randomBytes(REQUEST_ID_BYTES).toString('hex')}`;
-    const wanted = wordsOf(idp.settings.required_acr);
-    const client = new SAML({
-      issuer: entityIdOf(publicUrl),
-      callbackUrl: acsUrlOf(publicUrl),
-      entryPoint: signInUrl,
-      idpCert: certificates.map(String),
-      generateUniqueId: () => request_id,
-      forceAuthn: true,
-      identifierFormat: null,
-      disableRequestedAuthnContext: wanted.length === 0,
-      authnContext: wanted,
-    });
-    // Not as the request's Subject, which Entra answers with an error; it, Okta and others look for this instead.
-    const additionalParams = loginHint === null ? {} : { login_hint: loginHint };
-    const url = await client.getAuthorizeUrlAsync(state, undefined, { additionalParams });
-    return { url, kept: { request_id, requested_at: now.toISOString() } };
+  async begin(run, idp, http) {
+    const samlIdp = await findSamlIdp(idp, http, new Date());
+    const isGood: boolean = isWebUrl(samlIdp.signInUrl, http.reach.http);
+    if (!isGood)
+      throw new SignInRefused('idp_unavailable', `People are not sent to ${quoted(samlIdp.signInUrl)}`);
+    return newRequest(run, samlIdp, idp.settings);
   },
 
   async finish(answer, idp, http) {

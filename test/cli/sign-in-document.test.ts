@@ -40,12 +40,15 @@ test('every command of the page runs as it stands there', async () => {
   expect(commands.length).toBeGreaterThan(15);
   // The page takes away one that the reader has.
   await setIdp(server, 'oidc', openIdpAt('https://login.example').settings, { mode: 'live' });
-  const [file, metadata] = [join(folder, 'secret'), join(folder, 'metadata.xml')];
+  const at = (name: string) => join(folder, name);
+  const [file, metadata, key] = [at('secret'), at('metadata.xml'), at('key')];
+  const signer = createSigner();
   writeFileSync(file, `${CLIENT.client_secret}\n`);
-  writeFileSync(metadata, metadataOf([createSigner()]));
+  writeFileSync(metadata, metadataOf([signer]));
+  writeFileSync(key, signer.key);
   const values: { [placeholder: string]: string } = {
     ...{ issuer: idp.issuer, 'client id': CLIENT.client_id, file },
-    'metadata file': metadata,
+    ...{ 'metadata file': metadata, 'key file': key },
   };
   for (const command of commands) {
     const filled = command.replace(/<([^>]+)>/g, (_, name: string) => values[name] ?? 'value');

@@ -1,11 +1,11 @@
 import { expect, test } from '@jest/globals';
-import { isPlain, printable } from '../../src/signin/plain.ts';
+import { isPlain, quoted } from '../../src/signin/plain.ts';
 
 test.each(['a', 'ada@example.com', 'Ada Lovelace', 'Ædå 李', '👩', 'a'.repeat(255)])(
   '%j is plain text',
   (text) => {
     expect(isPlain(text)).toBe(true);
-    expect(printable(text, 300)).toBe(text);
+    expect(quoted(text, 300)).toBe(text);
   },
 );
 
@@ -27,7 +27,7 @@ test.each([
 });
 
 test('what is printed shows all that it holds, and ends soon', () => {
-  expect(printable('a\u001B[2K\r\nb\u202Ec\u2028d\uD800\u200Be\0')).toBe('a?[2K??b?c?d??e?');
-  expect(printable('a'.repeat(100))).toBe('a'.repeat(100));
-  expect(printable('a'.repeat(1_000_000))).toBe(`${'a'.repeat(100)}...`);
+  expect(quoted('a\u001B[2K\r\nb\u202Ec\u2028d\uD800\u200Be\0')).toBe('a?[2K??b?c?d??e?');
+  expect(quoted('a'.repeat(100))).toBe('a'.repeat(100));
+  expect(quoted('a'.repeat(1_000_000))).toBe(`${'a'.repeat(100)}...`);
 });

@@ -81,8 +81,8 @@ test('the operator is told what to enter at the IdP', () => {
 });
 
 describe('a test of the configuration', () => {
-  const findingsOf = async (metadata_xml: string, reach = http.reach) => {
-    const findings = await saml.test(PUBLIC_URL, idpWith({ metadata_xml }), { ...http, reach });
+  const findingsOf = async (metadata_xml: string, reach = http.reach, more = {}) => {
+    const findings = await saml.test(PUBLIC_URL, idpWith({ metadata_xml, ...more }), { ...http, reach });
     return findings.map(({ state, name, detail }) => `${state} ${name}: ${detail}`);
   };
 
@@ -94,7 +94,7 @@ describe('a test of the configuration', () => {
       `ok entity ID: ${IDP}`,
       `ok sign-in address: ${IDP}/sso`,
       `ok certificate: CN=idp.example.com, until ${until}`,
-      'ok requests: need not be signed',
+      'ok requests: not signed, and need not be',
       expect.stringContaining(`entity ID ${PUBLIC_URL}/saml/metadata, ACS URL ${PUBLIC_URL}/saml/acs`),
     ]);
   });
@@ -116,12 +116,30 @@ describe('a test of the configuration', () => {
   test('tells of what would keep everybody out', async () => {
     const demanding = metadataOf([signer], { more: 'WantAuthnRequestsSigned="true"' });
     expect((await findingsOf(demanding)).join('\n')).toMatch(
-      /fail requests: .*demands signed requests.*turn that off/,
+      /fail requests: .*demands signed requests.*--signing-secret.*turn that off/,
+    );
+    const signing_secret = signer.key;
+    expect((await findingsOf(demanding, http.reach, { signing_secret })).join('\n')).toMatch(
+      /ok requests: signed/,
     );
     const clear = metadataOf([signer], { signInUrl: 'http://idp.example.com/sso' });
     expect((await findingsOf(clear, { http: false, loopback: false })).join('\n')).toMatch(
       /fail sign-in address: http:/,
     );
     expect((await findingsOf('<x/>')).join('\n')).toMatch(/^fail metadata: .*no SAML 2.0 IdP/);
+  });
+
+  test('shows what somebody else wrote on one line, without what a terminal would take for commands', async () => {
+    const evil = `\u009B31m\u202E&#10;ok nothing: is wrong&#27;[2K${'x'.repeat(5_000)}`;
+    const one = metadataOf([createSigner('\u202Eevil')], { entityId: evil, signInUrl: evil });
+    for (const findings of [
+      await findingsOf(one),
+      await findingsOf(`<${evil}`),
+      await findingsOf(`${one}<${evil}`),
+    ])
+      for (const finding of findings) {
+        expect(finding).toMatch(/^[^\p{C}\p{Zl}\p{Zp}]+$/u);
+        expect(finding.length).toBeLessThan(500);
+      }
   });
 });

@@ -12,9 +12,9 @@ type Lies = { attributes?: { [name: string]: string[] }; acr?: string };
 
 /**
  * A real IdP (samlp): whoever enters a name is that person, with any password. It is at home at `localhost`, which to a
- * browser is another site than 127.0.0.1.
+ * browser is another site than 127.0.0.1. With a certificate it takes no request that is not signed by its key.
  */
-export async function startSamlIdp() {
+export async function startSamlIdp({ signingCert }: { signingCert?: string } = {}) {
   const signer = createSigner('Acme sign-in');
   const requests: AuthnRequest[] = [];
   let lies: Lies = {};
@@ -27,11 +27,11 @@ export async function startSamlIdp() {
   const endpoints = { redirectEndpointPath: '/sso', postEndpointPath: '/sso' };
   app.get('/metadata', samlp.metadata({ issuer, cert: signer.cert, ...endpoints }));
   app.get('/sso', async (req, res) => {
-    requests.push(await parse(req));
+    requests.push(await parse(req, { signingCert }));
     res.send(signInPage(req.url, typeof req.query.login_hint === 'string' ? req.query.login_hint : ''));
   });
   app.post('/sso', express.urlencoded({ extended: false }), async (req, res, next) => {
-    const request = await parse(req);
+    const request = await parse(req, { signingCert });
     const { login = '', cancel } = req.body as { login?: string; cancel?: string };
     const acs = request.assertionConsumerServiceURL;
     const { RelayState: relayState = '' } = req.query as { RelayState?: string };
@@ -62,9 +62,9 @@ export async function startSamlIdp() {
 
 export type SamlIdp = Awaited<ReturnType<typeof startSamlIdp>>;
 
-function parse(req: Request): Promise<AuthnRequest> {
+function parse(req: Request, options: object): Promise<AuthnRequest> {
   return new Promise((resolve, reject) => {
-    samlp.parseRequest(req, {}, (error, request) => (request ? resolve(request) : reject(error)));
+    samlp.parseRequest(req, options, (error, request) => (request ? resolve(request) : reject(error)));
   });
 }
 

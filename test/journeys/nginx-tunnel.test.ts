@@ -4,6 +4,7 @@ import { authHeaders } from '../../src/simulators/veriff-auth.ts';
 import { API_KEY, SECRET } from '../fixtures/veriff/vectors.ts';
 import { startNginx } from '../support/nginx.ts';
 import type { Nginx } from '../support/nginx.ts';
+import { CLICK } from '../support/person.ts';
 import { startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
 
@@ -36,7 +37,7 @@ async function addressSeen(headers: Record<string, string>, from = '127.0.0.1'):
   const answer = await nginx.request(WHOLE + pathname, {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-    body: new URLSearchParams({ token: searchParams.get('token') ?? '' }).toString(),
+    body: new URLSearchParams({ token: searchParams.get('token') ?? '', ...CLICK }).toString(),
     from,
   });
   expect(answer.status).toBe(303);

@@ -3,7 +3,7 @@ import type { Challenge } from '../challenges/challenge.ts';
 import { INCIDENT_REPORTED } from '../challenges/settle.ts';
 import { page } from '../web/layout.tsx';
 import type { Texts } from '../web/texts/index.ts';
-import { Note, Reference, ReportLink, TestBadge, requesterOf } from './parts.tsx';
+import { Reference, ReportLink, TestBadge, requesterOf } from './parts.tsx';
 import type { View } from './parts.tsx';
 import { whyOf } from './why.ts';
 
@@ -29,9 +29,9 @@ export function resultPage(view: View, { reportAt, returnTo, leaveSeconds }: End
       <h1 class={mark}>{title}</h1>
       <p role="status">{text}</p>
       {isAlarm ? (
-        <Note title={result.alarm}>
-          <p>{result.alarmText}</p>
-        </Note>
+        <p class="note">
+          <strong>{result.alarm}</strong>
+        </p>
       ) : null}
       {returnTo ? <Return view={view} url={returnTo} leaveSeconds={leaveSeconds} /> : null}
       {mark === 'good' && !returnTo ? <p>{result.close}</p> : null}

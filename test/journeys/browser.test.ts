@@ -64,7 +64,7 @@ describe('in a real browser', () => {
       await page.getByRole('button', { name: 'Yes, report it' }).click();
       await page.getByText('Service desk can see now that this was not you').waitFor();
       await picture(page, `${name}-5-disputed`);
-      expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Incident reported');
+      expect(await page.getByRole('heading').textContent()).toBe('Incident reported');
       expect(await page.getByRole('button').count()).toBe(0);
       expect(await page.getByRole('link', { name: 'This wasn’t me' }).count()).toBe(0);
       expect(await server.read(created.challenge_id)).toMatchObject({ status: 'verified', disputed: true });

@@ -79,6 +79,31 @@ describe.each([
   });
 });
 
+test.each(['en', 'de'] as const)(
+  'a phone shows the button and the way out without scrolling, in %s',
+  async (lang) => {
+    const { page } = await browser.newPage({ viewport: { width: 360, height: 740 } });
+    await page.goto(shown(lang, 'start', { context: 'Password reset', mode: 'live' }));
+    const bottomOf = (selector: string) =>
+      page.evaluate<number>(`document.querySelector('${selector}').getBoundingClientRect().bottom`);
+    expect(await bottomOf('main form button')).toBeLessThan(680);
+    expect(await bottomOf('main .out a')).toBeLessThan(740);
+    expect(await bottomOf('main .out a')).toBeLessThan(await bottomOf('main > .quiet'));
+    // What is short stands beside its name.
+    expect(await page.evaluate(HEIGHTS_OF_FACTS)).toEqual([1, 1, 1, expect.any(Number)]);
+    await page.goto(shown(lang, 'reported'));
+    expect(await bottomOf('footer a[href^="tel:"]')).toBeLessThan(740);
+    const tops = await page.evaluate<number[]>(TOPS_OF_CONTACTS);
+    expect(new Set(tops).size).toBe(4);
+  },
+);
+
+test('a desktop shows the reference in one line', async () => {
+  const { page } = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  await page.goto(shown('en', 'verified'));
+  expect(await page.evaluate('document.querySelector("dd code").getClientRects().length')).toBe(1);
+});
+
 describe('whatever callers write', () => {
   test.each(Object.entries(WISHES))(
     'the pages fit a window of 320 points with text that is %s',
@@ -139,6 +164,14 @@ const FIND_VIOLATIONS = `axe
 const FIND_SMALL_TARGETS = `[...document.querySelectorAll('button, a.action, .out a, footer a, input:not([type=hidden]), textarea')]
   .filter((one) => Math.min(one.getBoundingClientRect().height, one.getBoundingClientRect().width) < 44)
   .map((one) => one.outerHTML)`;
+
+/** In lines of text, names above their values included. */
+const HEIGHTS_OF_FACTS = `[...document.querySelectorAll('dl > div')].map((one) => {
+  const { paddingTop, lineHeight } = getComputedStyle(one);
+  return Math.round((one.clientHeight - 2 * parseFloat(paddingTop)) / parseFloat(lineHeight));
+})`;
+
+const TOPS_OF_CONTACTS = `[...document.querySelectorAll('.contacts li')].map((one) => one.getBoundingClientRect().top)`;
 
 const SUM_OF_SHIFTS = `new Promise((resolve) => {
   let sum = 0;

@@ -117,7 +117,7 @@ test('the sandbox has one control to report with, and the page that was left alo
 
 test('what was reported ends with what to do, and promises nothing that may not have happened', () => {
   for (const name of ['reported', 'disputed'])
-    expect(english[name]).toContain(`<h2>${TEXTS.en.result.alarm}</h2><p>${TEXTS.en.result.alarmText}</p>`);
+    expect(english[name]).toContain(`<p class="note"><strong>${TEXTS.en.result.alarm}</strong></p>`);
   expect(english.verified).not.toContain(TEXTS.en.result.alarm);
   for (const html of Object.values(english)) expect(html).not.toMatch(/has been told|is told|will be told/);
 });

@@ -48,7 +48,7 @@ export const de = {
     lead: (requester: string) =>
       `${requester} bittet um einen Nachweis, dass Sie es wirklich sind. Fahren Sie nur fort, wenn Sie wissen, warum.`,
     code: 'Prüfzahl',
-    codeHint: 'Wer Sie fragt, sieht dieselben zwei Ziffern. Weichen sie ab, fahren Sie nicht fort.',
+    codeHint: 'Wer Sie fragt, sieht dieselben Ziffern. Wenn nicht, brechen Sie ab.',
     before: 'Jemand hat schon begonnen',
     beforeText:
       'Jemand hat bereits auf „Weiter“ gedrückt, in diesem Browser oder auf einem anderen Gerät. Waren Sie das, können Sie hier neu beginnen; was dort offen ist, zählt dann nicht mehr. Waren Sie es nicht, melden Sie es.',
@@ -127,8 +127,8 @@ export const de = {
       `Vielen Dank. ${requester} kann jetzt sehen, dass Sie es nicht waren.`,
     disputedText: (requester: string) =>
       `Vielen Dank. ${requester} kann jetzt sehen, dass Sie es nicht waren. Die Bestätigung gilt nicht mehr.`,
-    alarm: 'Spricht gerade jemand am Telefon mit Ihnen darüber?',
-    alarmText: 'Legen Sie auf, und rufen Sie selbst Ihren Helpdesk an.',
+    alarm:
+      'Spricht gerade jemand am Telefon mit Ihnen darüber, legen Sie auf und rufen Sie selbst Ihren Helpdesk an.',
     expired: 'Diese Anfrage ist abgelaufen',
     expiredText: 'Die Zeit dafür ist vorbei. Wenn Sie sie noch brauchen, bitten Sie um einen neuen Link.',
     canceled: 'Diese Anfrage wurde zurückgezogen',

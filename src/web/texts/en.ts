@@ -46,7 +46,7 @@ export const en = {
     lead: (requester: string) =>
       `${requester} asks for proof that it is really you. Go on only if you know why.`,
     code: 'Verification code',
-    codeHint: 'Whoever asks sees the same two digits. If theirs differ, do not go on.',
+    codeHint: 'Whoever asks sees the same digits. If not, do not go on.',
     before: 'This was started before',
     beforeText:
       'Somebody has pressed Continue already, in this browser or on another device. If that was you, you may start again here; what is open there then no longer counts. If it was not you, report it.',
@@ -119,8 +119,7 @@ export const en = {
     reportedText: (requester: string) => `Thank you. ${requester} can see now that this was not you.`,
     disputedText: (requester: string) =>
       `Thank you. ${requester} can see now that this was not you. The verification no longer counts.`,
-    alarm: 'Is somebody on the phone about this?',
-    alarmText: 'Hang up, and call your help desk yourself.',
+    alarm: 'If somebody is on the phone about this, hang up and call your help desk yourself.',
     expired: 'This request has expired',
     expiredText: 'The time for it is over. If you still need it, ask for a new link.',
     canceled: 'This request was canceled',

@@ -40,29 +40,31 @@ async function answerTo(url: unknown, apiKey: string, secret: string): Promise<n
 }
 
 describe('provider set', () => {
-  test.each([
-    ['veriff', VERIFF, /open All Integrations/],
-    ['berbix', BERBIX, /Let three webhooks at Berbix have this target URL/],
-    ['passbase', PASSBASE, /-----BEGIN PUBLIC KEY-----/],
-  ])(
-    '%s says what to do there, with the address of its webhooks, and repeats no secret',
-    async (name, options, told) => {
-      const first = await set(name, options);
-      expect(first).toMatchObject({ code: 0, stderr: '' });
-      expect(first.stdout).toMatch(told);
-      const [, url = ''] =
-        new RegExp(`^  (http\\S+/webhooks/${name}/[0-9a-f-]{36})$`, 'm').exec(first.stdout) ?? [];
-      const label = `${name[0]?.toUpperCase()}${name.slice(1)}`;
-      await server.request
-        .get(new URL(url).pathname)
-        .expect(200, `Countersign endpoint for ${label} webhooks\n`);
-      expect(first.stdout).not.toMatch(MARKS);
-      const again = await set(name, options, '--json');
-      expect(again.json).toMatchObject({ provider: name, mode: 'test', webhook_url: url });
-      const { settings_sealed } = await accountOf(again.json.account_id);
-      expect(settings_sealed).not.toMatch(MARKS);
-    },
-  );
+  test('says what to do there, with the address of its webhooks, and repeats no secret', async () => {
+    const all: [string, Record<string, string>, RegExp][] = [
+      ['veriff', VERIFF, /open All Integrations/],
+      ['berbix', BERBIX, /Let three webhooks at Berbix have this target URL/],
+      ['passbase', PASSBASE, /-----BEGIN PUBLIC KEY-----/],
+    ];
+    await Promise.all(
+      all.map(async ([name, options, told]) => {
+        const first = await set(name, options);
+        expect(first).toMatchObject({ code: 0, stderr: '' });
+        expect(first.stdout).toMatch(told);
+        const [, url = ''] =
+          new RegExp(`^  (http\\S+/webhooks/${name}/[0-9a-f-]{36})$`, 'm').exec(first.stdout) ?? [];
+        const label = `${name[0]?.toUpperCase()}${name.slice(1)}`;
+        await server.request
+          .get(new URL(url).pathname)
+          .expect(200, `Countersign endpoint for ${label} webhooks\n`);
+        expect(first.stdout).not.toMatch(MARKS);
+        const again = await set(name, options, '--json');
+        expect(again.json).toMatchObject({ provider: name, mode: 'test', webhook_url: url });
+        const { settings_sealed } = await accountOf(again.json.account_id);
+        expect(settings_sealed).not.toMatch(MARKS);
+      }),
+    );
+  });
 
   test('replaces secrets with an overlap, in which both are taken, or without one', async () => {
     const first = await set('veriff', VERIFF, '--json');

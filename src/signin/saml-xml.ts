@@ -13,6 +13,7 @@ export const NAMESPACE = {
 export type Namespace = keyof typeof NAMESPACE;
 
 const ELEMENT_NODE = 1;
+const ODD_LINE_ENDS = /[\u0085\u2028]|&#(0*133|0*8232|x0*85|x0*2028);/i;
 const TEXT_NODES = new Set([3, 4]);
 const SPACE = new Set([' ', '\t', '\r', '\n']);
 
@@ -30,6 +31,8 @@ export function parseXml(text: string, limits: Limits = FROM_IDP): Element {
   // Before it is parsed: an entity may stand for a gigabyte, or for a file of ours.
   if (/<!(DOCTYPE|ENTITY)/i.test(text))
     throw new BadXml('It declares a document type, which SAML has no use for.');
+  // However they are written: the parser takes them for ends of lines, as XML 1.1 does, and so for space around a name.
+  if (ODD_LINE_ENDS.test(text)) throw new BadXml('It has ends of lines that XML 1.0 does not know.');
   const complain = (message: string) => {
     throw new BadXml(`It is not well-formed XML: ${quoted(message)}`);
   };

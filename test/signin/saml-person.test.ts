@@ -87,12 +87,26 @@ describe('a name', () => {
     },
   );
 
+  test.each(['\u0085', '\u2028'])('with the end of a line %j behind it is none', async (end) => {
+    const code = end.codePointAt(0) ?? 0;
+    const nameId = `victim@example.com&#${code};`;
+    const signed = signedResponse(signer, { nameId });
+    const idp = idpWith({ metadata_xml: metadataOf([signer]) });
+    for (const written of [`&#${code};`, end, `&#00${code};`, `&#x0${code.toString(16)};`]) {
+      // However it is written, the signature is the same.
+      const xml = signed.replace(end, written);
+      expect(xml).toContain(`victim@example.com${written}`);
+      const { reason, message } = await refusalOf(saml.finish(broughtBack(xml), idp, http));
+      expect(reason).toBe('malformed_response');
+      expect(message).toContain('ends of lines');
+    }
+  });
+
   const odd = {
     'a NUL': '&#0;',
-    'a control character': '\u0085',
     'an escape': '&#27;[2K',
     'a tab': '&#9;',
-    'a line separator': '\u2028',
+    'a paragraph separator': '\u2029',
     'a mark that turns the direction': '\u202E',
     'a letter too many': 'a'.repeat(256),
   };

@@ -46,25 +46,9 @@ async function goToIdp(page: Page, created: Created, name?: string): Promise<voi
   await page.waitForURL(/\/answer$/);
   if (name) await inspect(page, `${name}-2-answer`);
   await page.getByLabel('Your words (optional)').fill('Yes, that was me on the phone.');
-  const held = await hold(page);
   await page.getByRole('button', { name: 'Continue with Example ID' }).click();
-  await page.waitForURL(/\/continue$/);
-  if (name) await inspect(page, `${name}-3-continue`);
-  held.release();
   await page.waitForURL(`${story.idp.issuer}/interaction/**`);
-  if (name) await picture(page, `${name}-4-idp`);
-}
-
-/** Keeps the page that leads to the IdP in place until it was looked at. */
-async function hold(page: Page) {
-  let release = () => undefined as void;
-  const released = new Promise<void>((resolve) => (release = resolve));
-  const pattern = `${story.idp.issuer}/auth?**`;
-  await page.route(pattern, async (route) => {
-    await released;
-    await route.continue();
-  });
-  return { release };
+  if (name) await picture(page, `${name}-3-idp`);
 }
 
 /** Signs in on the IdP's own pages, and agrees there. */
@@ -85,7 +69,7 @@ describe('in a real browser, with the OpenID provider on another site', () => {
     expect(await page.locator('input[name=login]').inputValue()).toBe('ada@example.com');
     await signIn(page, 'ada@example.com');
     await page.waitForURL(/\/result$/);
-    await inspect(page, `oidc-${name}-5-verified`);
+    await inspect(page, `oidc-${name}-4-verified`);
     expect(await heading(page)).toBe('Identity verified');
     expect(await server.read(created.challenge_id)).toMatchObject({
       ...{ status: 'verified', auth_method: 'oidc', subject_match: 'email' },
@@ -102,7 +86,7 @@ describe('in a real browser, with the OpenID provider on another site', () => {
     await goToIdp(page, created);
     await signIn(page, 'eve@example.com');
     await page.waitForURL(/\/result$/);
-    await inspectEverywhere(page, 'oidc-*-6-somebody-else');
+    await inspectEverywhere(page, 'oidc-*-5-somebody-else');
     expect(await page.getByText('ada@example.com').count()).toBeGreaterThan(0);
     await page.getByRole('button', { name: 'Try again with Example ID' }).click();
     await page.waitForURL(`${story.idp.issuer}/interaction/**`);
@@ -118,7 +102,7 @@ describe('in a real browser, with the OpenID provider on another site', () => {
     await goToIdp(page, created);
     await page.getByText('[ Cancel ]').click();
     await page.waitForURL(/\/result$/);
-    await inspectEverywhere(page, 'oidc-*-7-denied');
+    await inspectEverywhere(page, 'oidc-*-6-denied');
     expect(await heading(page)).toBe('Identity not verified');
     expect(await server.read(created.challenge_id)).toMatchObject({ failure_reason: 'access_denied' });
   });
@@ -129,7 +113,7 @@ describe('in a real browser, with the OpenID provider on another site', () => {
     await goToIdp(page, created);
     await page.goBack();
     await page.goto(`${server.url}/challenge/${created.challenge_id}/result`);
-    await inspectEverywhere(page, 'oidc-*-8-not-yet');
+    await inspectEverywhere(page, 'oidc-*-7-not-yet');
     await page.getByRole('button', { name: /Example ID/ }).click();
     await page.waitForURL(`${story.idp.issuer}/interaction/**`);
     await signIn(page, 'ada@example.com');
@@ -146,7 +130,7 @@ describe('in a real browser, with the OpenID provider on another site', () => {
     await page.getByRole('button', { name: 'Continue' }).click();
     await page.waitForURL(/\/answer$/);
     await page.getByRole('button', { name: 'Continue with Example ID' }).click();
-    await inspectEverywhere(page, 'oidc-*-9-away');
+    await inspectEverywhere(page, 'oidc-*-8-away');
     expect(await server.read(created.challenge_id)).toMatchObject({ status: 'in-progress' });
   });
 
@@ -158,7 +142,7 @@ describe('in a real browser, with the OpenID provider on another site', () => {
     await victim.page.goto(url);
     await signIn(victim.page, 'ada@example.com');
     await victim.page.waitForURL(/\/signed-in\?/);
-    await inspectEverywhere(victim.page, 'oidc-*-10-other-browser');
+    await inspectEverywhere(victim.page, 'oidc-*-9-other-browser');
     expect(await heading(victim.page)).toBe('This was started in another browser');
     expect(await server.read(created.challenge_id)).toMatchObject({ status: 'in-progress', subject: null });
   });

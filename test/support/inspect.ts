@@ -15,11 +15,11 @@ const [PHONE, DESKTOP] = [
 
 /** What people hold in their hands, in both themes. */
 export const DEVICES = [
-  { name: 'phone-light', viewport: PHONE, colorScheme: 'light' as const },
-  { name: 'phone-dark', viewport: PHONE, colorScheme: 'dark' as const },
-  { name: 'desktop-light', viewport: DESKTOP, colorScheme: 'light' as const },
-  { name: 'desktop-dark', viewport: DESKTOP, colorScheme: 'dark' as const },
-];
+  { name: 'phone-light', viewport: PHONE, colorScheme: 'light' },
+  { name: 'phone-dark', viewport: PHONE, colorScheme: 'dark' },
+  { name: 'desktop-light', viewport: DESKTOP, colorScheme: 'light' },
+  { name: 'desktop-dark', viewport: DESKTOP, colorScheme: 'dark' },
+] as const;
 
 /** Keeps a picture of a page of ours, which must fit its window and be usable by everybody. */
 export async function inspect(page: Page, name: string): Promise<void> {

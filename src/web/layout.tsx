@@ -44,7 +44,9 @@ function Sign({ brand, otherwise }: { brand: Brand | undefined; otherwise: strin
   return (
     <>
       {brand?.logo ? (
-        <img class="logo" src={logoUrl(brand.id, brand.logo)} width="128" height="48" alt="" />
+        <div class="logo">
+          <img src={logoUrl(brand.id, brand.logo)} alt="" />
+        </div>
       ) : null}
       <p class="organization" dir="auto">
         {brand?.name ?? otherwise}

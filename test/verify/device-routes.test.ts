@@ -23,7 +23,7 @@ beforeEach(async () => {
 const path = () => `/challenge/${created.challenge_id}/device`;
 const read = () => server.read(created.challenge_id);
 
-test('the browser that pressed Start is answered without a page, and cannot be told apart from one that told before', async () => {
+test('the browser that pressed Continue is answered without a page, and cannot be told apart from one that told before', async () => {
   for (let times = 0; times < 2; times += 1) {
     const answer = await person.tell(created).expect(204);
     expect(answer.text).toBe('');

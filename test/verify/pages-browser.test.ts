@@ -98,6 +98,24 @@ test.each(['en', 'de'] as const)(
   },
 );
 
+test('in the dark a picture has no more of the white paper than it covers, and is not bent', async () => {
+  const id = await insertTenant(database.db, 'Square');
+  await saveBrand(database.db, id, { logo: { bytes: noisePng(64, 64), type: 'image/png' } });
+  const square = await findBrand(database.db, id);
+  const { page } = await browser.newPage({ viewport: { width: 360, height: 740 }, colorScheme: 'dark' });
+  for (const [shape, one, ratio] of [
+    ['wide', brand, 160 / 30],
+    ['square', square, 1],
+  ] as const) {
+    const html = pagesIn(frameIn('de', one)).start ?? '';
+    await page.goto(gallery.show(shape, html), { waitUntil: 'networkidle' });
+    await picture(page, `page-logo-${shape}`);
+    // Without its rim.
+    const { width, height } = await page.evaluate<{ width: number; height: number }>(SIZE_OF_LOGO);
+    expect((width - 6) / (height - 6)).toBeCloseTo(ratio, 1);
+  }
+});
+
 test('a desktop shows the reference in one line', async () => {
   const { page } = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   await page.goto(shown('en', 'verified'));
@@ -133,7 +151,7 @@ describe('whatever callers write', () => {
 test('nothing moves while a page arrives, and nothing ever does by itself', async () => {
   const { page } = await browser.newPage({ viewport: { width: 360, height: 740 } });
   await page.goto(shown('en', 'start'), { waitUntil: 'networkidle' });
-  expect(await page.evaluate(`document.querySelector('img.logo').naturalWidth`)).toBe(160);
+  expect(await page.evaluate(`document.querySelector('.logo > img').naturalWidth`)).toBe(160);
   expect(await page.evaluate(SUM_OF_SHIFTS)).toBe(0);
   expect(await page.evaluate('document.getAnimations().length')).toBe(0);
 });
@@ -172,6 +190,8 @@ const HEIGHTS_OF_FACTS = `[...document.querySelectorAll('dl > div')].map((one) =
 })`;
 
 const TOPS_OF_CONTACTS = `[...document.querySelectorAll('.contacts li')].map((one) => one.getBoundingClientRect().top)`;
+
+const SIZE_OF_LOGO = `document.querySelector('.logo > img').getBoundingClientRect().toJSON()`;
 
 const SUM_OF_SHIFTS = `new Promise((resolve) => {
   let sum = 0;

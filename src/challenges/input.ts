@@ -107,12 +107,12 @@ export function parseIdempotencyKey(header: string | undefined): string | undefi
   return header;
 }
 
-/** What a person says about an incident: one line, or null; a 400 if it is no plain text. */
+/** What a program lets the person say about an incident: one line, or null; a 400 if it is no plain text. */
 export function parseIncidentComment(value: unknown): string | null {
   return readText(value, 'comment', { max: MAX_INCIDENT_COMMENT }) ?? null;
 }
 
-/** What the person adds for whoever asks; null for nothing; a 400 if it is no plain text. */
+/** What a program lets the person add for whoever asks; null for nothing; a 400 if it is no plain text. */
 export function parseTargetResponse(value: unknown, field: string): string | null {
   return readText(value, field, { max: MAX_TARGET_RESPONSE, multiline: true }) ?? null;
 }

@@ -21,9 +21,14 @@ export function idpOptions(method: Method): { [name: string]: Option } {
 /**
  * What was entered, else what was entered before, else the default. A new source of the IdP's keys (its issuer, its
  * metadata) takes the place of the other; with it, what has no default is to be entered again: a secret of one IdP
- * must not be sent to another.
+ * must not be sent to another. `alsoMissing` are options that are missing as well; an error begins with `intro`.
  */
-export function readIdpSettings(method: Method, values: Values, known: Settings | undefined): Settings {
+export function readIdpSettings(
+  method: Method,
+  values: Values,
+  known: Settings | undefined,
+  { intro = '', alsoMissing = [] }: { intro?: string; alsoMissing?: string[] } = {},
+): Settings {
   const { fields } = method;
   const names = Object.keys(fields);
   const entered = Object.fromEntries(
@@ -43,10 +48,11 @@ export function readIdpSettings(method: Method, values: Values, known: Settings 
   const missing = settings.flatMap(([field, value]) =>
     value === undefined ? [`--${optionName(field)}`] : [],
   );
-  if (missing.length === 0) return Object.fromEntries(settings) as Settings;
+  const all = [...alsoMissing, ...missing];
+  if (all.length === 0) return Object.fromEntries(settings) as Settings;
   const why =
     known && moved ? ': it is another IdP, so what was entered for the one before does not count' : '';
-  throw new UsageError(`${missing.join(', ')} missing${why}`);
+  throw new UsageError(`${intro}${all.join(', ')} missing${why}`);
 }
 
 /** What may be shown of an IdP's settings. */

@@ -1,11 +1,9 @@
 import { createReach } from '../reach.ts';
-import { openIdp } from '../signin/idp.ts';
-import { methods } from '../signin/index.ts';
-import type { Finding } from '../signin/method.ts';
 import type { Kind } from '../signin/store.ts';
 import { MODE_OPTION, modeOf, withTenant } from './command.ts';
 import type { Command } from './command.ts';
-import { printable } from './desk.ts';
+import { findingsOf } from './idp-findings.ts';
+import type { Found } from './idp-findings.ts';
 import { getIdp } from './idp-settings.ts';
 
 /** Spaces between columns. */
@@ -18,15 +16,13 @@ export function idpTest(kind: Kind): Command {
     summary: 'Try out an IdP as far as that goes without a person; says what to do about what is wrong',
     options: { mode: MODE_OPTION },
     run: (config, values) =>
-      withTenant(config, async ({ db, sealer, bundled }, tenant_id) => {
+      withTenant(config, async (store, tenant_id) => {
         const mode = modeOf(values);
-        const idp = await getIdp(db, { tenant_id, kind, mode });
-        const { outbound, reachOf } = createReach(config, bundled);
+        const idp = await getIdp(store.db, { tenant_id, kind, mode });
+        const { outbound, reachOf } = createReach(config, store.bundled);
         try {
           const http = { outbound, reach: reachOf(mode) };
-          const findings = (await methods[kind].test(config.publicUrl, openIdp(sealer, idp), http)).map(
-            plain,
-          );
+          const findings = await findingsOf(store, idp, { publicUrl: config.publicUrl, http });
           const failed = findings.some(({ state }) => state === 'fail');
           const { name } = idp;
           return { json: { kind, mode, name, ok: !failed, findings }, text: textOf(findings), failed };
@@ -37,12 +33,7 @@ export function idpTest(kind: Kind): Command {
   };
 }
 
-/** An IdP is quoted in it. */
-function plain({ detail, ...finding }: Finding): Finding {
-  return { ...finding, detail: printable(detail) };
-}
-
-function textOf(findings: readonly Finding[]): string {
+function textOf(findings: readonly Found[]): string {
   const width = Math.max(...findings.map(({ name }) => name.length)) + GAP;
   return findings
     .map(({ state, name, detail }) => `${state.padEnd(5)}${name.padEnd(width)}${detail}`)

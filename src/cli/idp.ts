@@ -41,9 +41,13 @@ function idpSet(kind: Kind): Command {
         const { db, sealer } = store;
         const place = { tenant_id, kind, mode: modeOf(values) };
         const existing = await findIdpOf(db, place);
-        const name = nameOf(values) ?? existing?.name;
-        if (name === undefined) throw new UsageError('--name missing');
-        const settings = readIdpSettings(method, values, existing && openIdp(sealer, existing).settings);
+        const name = nameOf(values) ?? existing?.name ?? '';
+        const settings = existing
+          ? readIdpSettings(method, values, openIdp(sealer, existing).settings)
+          : readIdpSettings(method, values, undefined, {
+              intro: `no ${kind} is set up for ${place.mode} mode yet: `,
+              alsoMissing: name === '' ? ['--name'] : [],
+            });
         await checkSettings(config, store, { method, mode: place.mode, settings });
         const seal = (id: string) => sealer.seal(JSON.stringify(settings), sealContext.settings(id));
         const idp_id = await saveIdp(db, place, name, seal);
@@ -95,11 +99,21 @@ async function checkSettings(
     method.checkSettings?.(settings);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    const option = error.field && Object.hasOwn(method.fields, error.field) ? error.field : undefined;
-    throw new UsageError(option ? `--${optionName(option)}: ${error.message}` : error.message);
+    throw new UsageError(inOptions(error, method));
   } finally {
     await outbound.close();
   }
+}
+
+/** What is wrong with a field, in the words of whoever enters it as an option. */
+function inOptions({ message, field = '' }: AppError, { fields }: Method): string {
+  const text = Object.keys(fields).reduce((before, name) => {
+    // A word such as "issuer" may just be a word, unless the sentence begins with it.
+    const named = name.includes('_') ? `(?<![-\\w])${name}\\b` : `^${name}\\b`;
+    return before.replaceAll(new RegExp(named, 'g'), `--${optionName(name)}`);
+  }, message);
+  const option = `--${optionName(field)}`;
+  return text.includes('--') || !Object.hasOwn(fields, field) ? text : `${option}: ${text}`;
 }
 
 function useText(kind: Kind, chosen: string | null): string {

@@ -93,7 +93,9 @@ function usage(args: string[]): Ended {
   const [first] = args;
   if (first === undefined || first.startsWith('-') || first === 'help') return said(overview());
   const words = args.filter((arg) => !arg.startsWith('-')).join(' ');
-  const near = commands.filter((command) => command.name.startsWith(`${first} `));
+  const below = (start: string) => commands.filter((command) => command.name.startsWith(`${start} `));
+  const asked = below(words);
+  const near = asked.length > 0 ? asked : below(first);
   if (near.length > 0 && args.includes('--help'))
     return said(near.map((command) => helpOf(command)).join('\n\n'));
   const hint =

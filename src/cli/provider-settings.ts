@@ -18,6 +18,9 @@ export function settingsOptions({ fields }: Fields): { [name: string]: Option } 
         type: 'string',
         value: about.file ? 'FILE' : field.toUpperCase(),
         required: isRequired(about),
+        ...(about.fallback === undefined
+          ? {}
+          : { empty: about.fallback === '' ? 'takes it away' : 'resets it' }),
         help: `${about.help}${place === 0 ? AT_FILE : ''}${about.fallback ? ` (default: ${about.fallback})` : ''}`,
       } satisfies Option,
     ]),
@@ -91,7 +94,8 @@ function textOfFile(path: string, name: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new UsageError(`--${name}: ${(error as Error).message}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new UsageError(`--${name}: ${code === 'ENOENT' ? `there is no file ${path}` : message}`);
   }
 }
 

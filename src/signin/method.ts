@@ -82,8 +82,11 @@ export type IdpAnswer = {
   now: Date;
 };
 
-/** One thing a test of the configuration found. `fail`: nobody can sign in; `warn`: it may surprise. The detail says what to do. */
-export type Finding = { state: 'ok' | 'warn' | 'fail'; name: string; detail: string };
+/**
+ * One thing a test of the configuration found. `fail`: nobody can sign in; `warn`: it may surprise, and if that is
+ * `tentative`, a sign-in that is verified shows that it does no harm. The detail is a sentence that says what to do.
+ */
+export type Finding = { state: 'ok' | 'warn' | 'fail'; name: string; detail: string; tentative?: boolean };
 
 /** Everything there is to know of a way to sign in: one file, and one line in index.ts. */
 export type Method = {

@@ -56,11 +56,17 @@ function wishesOf({ scopes, required_acr, subject_claim = '' }: Settings): Wish[
 function compare(metadata: ServerMetadata, { name, list, wanted, without, cure }: Wish): Finding {
   const listed = metadata[list];
   if (!Array.isArray(listed))
-    return { state: 'warn', name, detail: `The metadata have no ${list}, so look at the IdP: ${cure}` };
+    return {
+      ...{ state: 'warn', name, tentative: true },
+      detail: `The metadata have no ${list}, so look at the IdP: ${cure}`,
+    };
   const missing = wanted.filter((one) => !listed.includes(one));
   return missing.length === 0
     ? { state: 'ok', name, detail: `${list} has ${wanted.join(', ')}.` }
-    : { state: without, name, detail: `${list} lacks ${missing.join(', ')}: ${cure}` };
+    : {
+        ...{ state: without, name, tentative: without === 'warn' },
+        detail: `${list} lacks ${missing.join(', ')}: ${cure}`,
+      };
 }
 
 function unsigned({ id_token_signing_alg_values_supported: listed }: ServerMetadata): Finding[] {

@@ -63,7 +63,7 @@ async function tryClient({ found, idp, http, publicUrl }: Trial): Promise<Findin
   return error.error === 'invalid_grant'
     ? { state: 'ok', name, detail: 'The IdP knows client_id and client_secret.' }
     : {
-        ...{ state: 'warn', name },
+        ...{ state: 'warn', name, tentative: true },
         detail: `The IdP answers ${said(error)} to a made-up code: only a sign-in will show whether client_id and client_secret are right.`,
       };
 }
@@ -81,6 +81,7 @@ async function tryRedirect({ found, idp, http, publicUrl }: Trial): Promise<Find
   if (!back || back.origin + back.pathname !== wanted)
     return {
       state: answer.status === BAD_REQUEST ? 'fail' : 'warn',
+      tentative: answer.status !== BAD_REQUEST,
       ...{
         name,
         detail: `The IdP does not send people back (status ${answer.status}): register ${wanted} there.`,
@@ -91,6 +92,7 @@ async function tryRedirect({ found, idp, http, publicUrl }: Trial): Promise<Find
   const error_description = back.searchParams.get('error_description') ?? undefined;
   return {
     state: HOPELESS.test(error) ? 'fail' : 'warn',
+    tentative: !HOPELESS.test(error),
     ...{
       name,
       detail: `The IdP sends people back to ${wanted}, but with ${said({ error, error_description })}.`,

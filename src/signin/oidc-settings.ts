@@ -3,8 +3,7 @@ import { invalid } from '../kernel/errors.ts';
 import { isToken } from '../providers/json.ts';
 import type { Settings } from '../providers/provider.ts';
 import type { Method, OpenIdp } from './method.ts';
-
-const MAX_ATTEMPTS = 10;
+import { checkMaxAttempts, MAX_ATTEMPTS } from './tries.ts';
 
 /** What an operator enters for an OpenID Connect IdP. */
 export const fields: Method['fields'] = {
@@ -23,10 +22,7 @@ export const fields: Method['fields'] = {
     help: 'Ways of signing in that are good enough (acr values with spaces between them); any if empty',
     fallback: '',
   },
-  max_attempts: {
-    help: `How many sign-ins may go wrong before the challenge fails, 1 to ${MAX_ATTEMPTS}`,
-    fallback: '3',
-  },
+  max_attempts: MAX_ATTEMPTS,
 };
 
 /** The address the IdP sends people back to, which no other IdP of this server has: an answer is taken for its own alone. */
@@ -42,7 +38,7 @@ export function wordsOf(text: string | undefined): string[] {
 /** Throws a 400 for settings that cannot be right. */
 export function checkSettings(settings: Settings): void {
   checkIssuer(settings.issuer ?? '');
-  const { client_id, client_secret, subject_claim = '', max_attempts = '' } = settings;
+  const { client_id, client_secret, subject_claim = '' } = settings;
   for (const [field, value] of Object.entries({ client_id, client_secret })) {
     if (!isToken(value))
       throw invalid(`${field} must be copied from the IdP as it is, without spaces`, field);
@@ -58,8 +54,7 @@ export function checkSettings(settings: Settings): void {
       'subject_claim is meant for another claim: e-mail addresses count anyway, once they are verified',
       'subject_claim',
     );
-  if (!/^\d{1,2}$/.test(max_attempts) || Number(max_attempts) < 1 || Number(max_attempts) > MAX_ATTEMPTS)
-    throw invalid(`max_attempts must be a whole number from 1 to ${MAX_ATTEMPTS}`, 'max_attempts');
+  checkMaxAttempts(settings);
 }
 
 /** What the operator is to enter at the IdP, a line each. */

@@ -11,9 +11,7 @@ import type { SignInDeps } from './begin.ts';
 import { openIdp } from './idp.ts';
 import type { Reason } from './method.ts';
 import type { Idp } from './store.ts';
-
-/** How often a browser may come back with something that does not count, unless the operator says otherwise. */
-const DEFAULT_MAX_ATTEMPTS = 3;
+import { maxAttemptsOf } from './tries.ts';
 
 /** Nobody's fault on this side of the IdP: the person may try again as often as they like. */
 const FREE: readonly string[] = ['idp_error', 'idp_unavailable', 'timed_out'] satisfies Reason[];
@@ -41,7 +39,7 @@ export async function refuse(deps: SignInDeps, refusal: Refusal): Promise<Challe
     const challenge = await lockChallenge(tx, attempt.challenge_id);
     if (!challenge || !(await endAttempt(tx, attempt.id, refusal.reason, at))) return undefined;
     await auditSignIn(tx, challenge, refusal, at);
-    if (!(await isLast(tx, refusal, maxAttemptsOf(deps, refusal.idp)))) return challenge;
+    if (!(await isLast(tx, refusal, triesAt(deps, refusal.idp)))) return challenge;
     const change = {
       challengeId: challenge.id,
       to: 'failed',
@@ -78,13 +76,12 @@ export async function triesLeft(
   clicker: Pick<Attempt, 'challenge_id' | 'browser' | 'address'>,
   idp: Idp,
 ): Promise<{ left: number; all: number }> {
-  const all = maxAttemptsOf({ sealer }, idp);
+  const all = triesAt({ sealer }, idp);
   return { all, left: Math.max(1, all - (await countOutcomes(db, clicker, COUNTED))) };
 }
 
-/** How many tries a browser has at this IdP. */
-function maxAttemptsOf({ sealer }: Pick<SignInDeps, 'sealer'>, idp: Idp): number {
-  return Number(openIdp(sealer, idp).settings.max_attempts) || DEFAULT_MAX_ATTEMPTS;
+function triesAt({ sealer }: Pick<SignInDeps, 'sealer'>, idp: Idp): number {
+  return maxAttemptsOf(openIdp(sealer, idp).settings);
 }
 
 async function isLast(tx: Db, { attempt, reason }: Refusal, maxAttempts: number): Promise<boolean> {

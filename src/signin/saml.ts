@@ -12,15 +12,14 @@ import { openResponse } from './saml-response.ts';
 import { verifiedAssertion } from './saml-signature.ts';
 import { findSamlIdp } from './saml-source.ts';
 import { BadXml } from './saml-xml.ts';
-
-const MAX_ATTEMPTS = /^([1-9]|10)$/;
+import { checkMaxAttempts, MAX_ATTEMPTS } from './tries.ts';
 
 /** SAML 2.0: a request by HTTP-Redirect, a signed assertion back by HTTP-POST. */
 export const saml: Method = {
   label: 'SAML 2.0',
   fields: {
     metadata_url: {
-      help: 'Address of the IdP’s metadata, which follows certificates that change; this or metadata_xml',
+      help: 'Address of the IdP’s metadata, which follows certificates that change; this or --metadata-xml',
       fallback: '',
       called: true,
     },
@@ -41,19 +40,16 @@ export const saml: Method = {
       help: 'RSA private key (PEM) that requests are signed with, so that nobody can change them on the way',
       fallback: '',
     },
-    max_attempts: {
-      help: 'Answers that do not count before the challenge has failed, 1 to 10',
-      fallback: '3',
-    },
+    max_attempts: MAX_ATTEMPTS,
   },
 
-  checkSettings({ metadata_xml = '', metadata_url = '', signing_secret = '', max_attempts = '' }) {
+  checkSettings(settings) {
+    const { metadata_xml = '', metadata_url = '' } = settings;
     if ((metadata_xml === '') === (metadata_url === ''))
-      throw invalid('Give either metadata_url or metadata_xml', 'metadata_url');
+      throw invalid('either metadata_url or metadata_xml must be entered', 'metadata_url');
     if (metadata_xml !== '') checkMetadata(metadata_xml);
-    checkSigningSecret({ signing_secret });
-    if (!MAX_ATTEMPTS.test(max_attempts))
-      throw invalid('max_attempts must be a whole number from 1 to 10', 'max_attempts');
+    checkSigningSecret(settings);
+    checkMaxAttempts(settings);
   },
 
   setUp: (publicUrl, { settings }) => [
@@ -97,6 +93,9 @@ function checkMetadata(metadata: string): void {
     readSamlIdp(metadata);
   } catch (error) {
     if (!(error instanceof BadXml)) throw error;
-    throw invalid(`metadata_xml cannot be used: ${error.message}`, 'metadata_xml');
+    // What the parser says of it is for programmers.
+    const why = error.message.replace(/(well-formed XML): .*/s, '$1').replace(/\.$/, '');
+    const clause = why.charAt(0).toLowerCase() + why.slice(1);
+    throw invalid(`metadata_xml is not the metadata of a SAML IdP: ${clause}`, 'metadata_xml');
   }
 }

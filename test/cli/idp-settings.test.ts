@@ -68,7 +68,7 @@ describe('what an IdP of OpenID Connect consists of', () => {
       client_secret: 'secret-of-a-file',
     });
     expect(() => readIdpSettings(oidc, { ...OKTA, 'client-secret': '@/nowhere' }, undefined)).toThrow(
-      /--client-secret: ENOENT/,
+      /--client-secret: there is no file \/nowhere$/,
     );
   });
 

@@ -95,7 +95,7 @@ test('SAML is tested by its metadata; what may surprise does not fail', async ()
   await database.db.deleteFrom('identity_providers').execute();
   await save('saml', { metadata_xml: metadataOf([createSigner('idp', { days: 9 })]), max_attempts: '3' });
   const { code, stdout } = await runCli(['idp', 'test', 'saml'], env);
-  expect(stdout).toMatch(/^warn +certificate +.*: [89] days; /m);
+  expect(stdout).toMatch(/^warn +Certificate +.*, [89] days: /m);
   expect(code).toBe(0);
   expect(await doctorOnSignIn()).toMatchObject({
     code: 0,

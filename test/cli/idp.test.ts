@@ -91,8 +91,22 @@ describe('idp set', () => {
       [...OKTA_OPTIONS, '--issuer', 'http://acme.okta.example'],
       /--issuer cannot be called/,
     ],
-    ['what the method knows cannot be right', [...OKTA_OPTIONS, '--scopes', 'email'], /--scopes: .*openid/],
-    ['too many tries', [...OKTA_OPTIONS, '--max-attempts', '11'], /--max-attempts: /],
+    [
+      'what the method knows cannot be right',
+      [...OKTA_OPTIONS, '--scopes', 'email'],
+      / --scopes must contain openid/,
+    ],
+    ['too many tries', [...OKTA_OPTIONS, '--max-attempts', '11'], /: --max-attempts must be a whole number/],
+    [
+      'an issuer that is none',
+      [...OKTA_OPTIONS, '--issuer', 'https://idp.example/?a=b'],
+      /: --issuer must be a URL/,
+    ],
+    [
+      'a change of what is not there',
+      ['--required-acr', 'phr'],
+      /: no oidc is set up for live mode yet: --name, --issuer, --client-id, --client-secret missing$/m,
+    ],
     ['an option that there is not', [...OKTA_OPTIONS, '--clientid', 'x'], /idp set oidc --help/],
   ])('refuses %s with the cure, and saves nothing', async (_name, options, cure) => {
     const before = await rows();
@@ -150,6 +164,44 @@ test('idp list shows everything but secrets, and how the last sign-ins ended', a
     }),
     expect.objectContaining({ kind: 'saml', is_default: false, last_verified_at: null }),
   ]);
+});
+
+test('errors of SAML name options, and say in one sentence what is wrong with a file', async () => {
+  const none = await cli('idp', 'set', 'saml', '--name', 'x', '--mode', 'live');
+  expect(none.stderr).toBe('countersign: either --metadata-url or --metadata-xml must be entered\n');
+  const odd = await cli(
+    'idp',
+    'set',
+    'saml',
+    '--name',
+    'x',
+    '--mode',
+    'live',
+    '--metadata-xml',
+    'package.json',
+  );
+  expect(odd).toMatchObject({ code: 2, stdout: '' });
+  expect(odd.stderr).toBe(
+    'countersign: --metadata-xml is not the metadata of a SAML IdP: it is not well-formed XML\n',
+  );
+});
+
+test('help is about what was asked for, and says what an empty text does', async () => {
+  const commandsOf = async (...args: string[]) =>
+    [...(await cli(...args, '--help')).stdout.matchAll(/^Usage: countersign (.*) \[OPTIONS\]$/gm)].map(
+      ([, name]) => name,
+    );
+  expect(await commandsOf('idp', 'set')).toEqual(['idp set oidc', 'idp set saml']);
+  expect(await commandsOf('idp', 'test')).toEqual(['idp test oidc', 'idp test saml']);
+  expect(await commandsOf('idp')).toHaveLength(7);
+  expect((await cli('idp', 'remove', 'okta')).stderr).toMatch(/see `countersign idp/);
+  const { stdout } = await cli('idp', 'set', 'saml', '--help');
+  expect(stdout).toMatch(/--metadata-url .* this or --metadata-xml/);
+  expect(stdout).toMatch(
+    /--max-attempts .*in one browser at one address.* \(default: 3\) \("" resets it\)$/m,
+  );
+  expect(stdout).toMatch(/--required-acr .* \("" takes it away\)$/m);
+  expect(stdout).not.toMatch(/metadata_(url|xml)\b/);
 });
 
 describe('idp remove', () => {

@@ -76,7 +76,7 @@ test(
       ...{ api_key: 'sk_file', slug: 'acme', webhook_secret: PASSBASE['webhook-secret'] },
     });
     const wrong: [string, RegExp][] = [
-      [`@${join(folder, 'nothing')}`, /--slug: ENOENT/],
+      [`@${join(folder, 'nothing')}`, /--slug: there is no file \S+nothing$/m],
       [file('empty', '\n'), /--slug: there is nothing in .*empty/],
       [file('lines', 'acme\nacme\n'), /last part of the hosted link/],
     ];

@@ -120,7 +120,7 @@ describe('provider set', () => {
     expect(given.stdout).not.toContain('PRIVATE');
     const missing = await set('passbase', PASSBASE, '--private-key', join(folder, 'nothing.pem'));
     expect(missing).toMatchObject({ code: 2, stdout: '' });
-    expect(missing.stderr).toMatch(/--private-key: ENOENT/);
+    expect(missing.stderr).toMatch(/--private-key: there is no file \S+nothing\.pem$/m);
   });
 
   test.each<[string, string, Record<string, string>, string[], RegExp]>([

@@ -51,6 +51,10 @@ describe('settings', () => {
     [metadata.replace(/<IDPSSODescriptor[^]*<\/IDPSSODescriptor>/, '$&$&'), '2 IdPs'],
   ])('do not hold metadata that nobody could sign in with (%#)', (metadata_xml, message) => {
     expect(check({ metadata_xml })).toThrow(message);
+    // One sentence, without what a parser says to programmers.
+    expect(check({ metadata_xml })).toThrow(
+      /^metadata_xml is not the metadata of a SAML IdP: (it|the IdP) [^[\]\n]*[^.]$/,
+    );
   });
 
   test('hold the metadata of one IdP in a collection, with what editors put before it', () => {
@@ -90,12 +94,12 @@ describe('a test of the configuration', () => {
     const findings = await findingsOf(metadataOf([signer]));
     const until = new Date(new X509Certificate(signer.cert).validTo).toISOString().slice(0, 10);
     expect(findings).toEqual([
-      'ok metadata: read from the metadata that was entered',
-      `ok entity ID: ${IDP}`,
-      `ok sign-in address: ${IDP}/sso`,
-      `ok certificate: CN=idp.example.com, until ${until}`,
-      'ok requests: not signed, and need not be',
-      expect.stringContaining(`entity ID ${PUBLIC_URL}/saml/metadata, ACS URL ${PUBLIC_URL}/saml/acs`),
+      'ok Metadata: They were read from what was entered.',
+      `ok Entity ID: The IdP names itself ${IDP}.`,
+      `ok Sign-in address: People are sent to ${IDP}/sso.`,
+      `ok Certificate: CN=idp.example.com is good until ${until}.`,
+      'ok Requests: They are not signed, and need not be.',
+      expect.stringContaining(`Entity ID ${PUBLIC_URL}/saml/metadata and ACS URL ${PUBLIC_URL}/saml/acs`),
     ]);
   });
 
@@ -103,30 +107,30 @@ describe('a test of the configuration', () => {
     const soon = createSigner('soon', { days: 10 });
     const over = createSigner('over', { days: -10 });
     expect((await findingsOf(metadataOf([soon]))).join('\n')).toMatch(
-      /warn certificate: CN=soon, .*: 9 days; replace/,
+      /warn Certificate: CN=soon is good until .*, 9 days: replace/,
     );
     expect((await findingsOf(metadataOf([over]))).join('\n')).toMatch(
-      /fail certificate: CN=over, .*: expired/,
+      /fail Certificate: CN=over expired on /,
     );
     expect((await findingsOf(metadataOf([over, signer]))).join('\n')).toMatch(
-      /warn certificate: CN=over.*\nok cert/,
+      /warn Certificate: CN=over.*\nok Cert/,
     );
   });
 
   test('tells of what would keep everybody out', async () => {
     const demanding = metadataOf([signer], { more: 'WantAuthnRequestsSigned="true"' });
     expect((await findingsOf(demanding)).join('\n')).toMatch(
-      /fail requests: .*demands signed requests.*--signing-secret.*turn that off/,
+      /fail Requests: .*demands signed requests.*--signing-secret.*turn that off/,
     );
     const signing_secret = signer.key;
     expect((await findingsOf(demanding, http.reach, { signing_secret })).join('\n')).toMatch(
-      /ok requests: signed/,
+      /ok Requests: They are signed/,
     );
     const clear = metadataOf([signer], { signInUrl: 'http://idp.example.com/sso' });
     expect((await findingsOf(clear, { http: false, loopback: false })).join('\n')).toMatch(
-      /fail sign-in address: http:/,
+      /fail Sign-in address: .*http:.* not an https address/,
     );
-    expect((await findingsOf('<x/>')).join('\n')).toMatch(/^fail metadata: .*no SAML 2.0 IdP/);
+    expect((await findingsOf('<x/>')).join('\n')).toMatch(/^fail Metadata: .*no SAML 2.0 IdP/);
   });
 
   test('shows what somebody else wrote on one line, without what a terminal would take for commands', async () => {

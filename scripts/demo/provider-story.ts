@@ -1,13 +1,11 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { providerCommands } from '../../src/cli/provider.ts';
-import { readConfig } from '../../src/config.ts';
 import { providers } from '../../src/providers/index.ts';
-import { serve } from '../../src/serve.ts';
 import type { Simulator } from '../../src/simulators/simulator.ts';
 import { startSink } from '../../test/support/sink.ts';
 import { until } from '../../test/support/until.ts';
-import { verifyStandard, verifyWithNode } from '../../test/support/verifiers.ts';
+import { addWord, askAndOpen, receiveCallback, resultPage, startServer } from './chapters.ts';
 import { createDesk } from './desk.ts';
 import { check } from './steps.ts';
 import type { Stage } from './stories.ts';
@@ -29,7 +27,7 @@ export async function providerStory(
   await step(`The operator connects ${label}, for test mode`, async (tell) => {
     const command = providerCommands.find((one) => one.name === `provider set ${name}`);
     const values = { mode: 'test', overlap: '0', ...enter(name, simulator, dir) };
-    const answer = await command?.run({ ...config, publicUrl: server.url }, values);
+    const answer = await command?.run(config, values);
     check(answer !== undefined, 'there is no command for it');
     const { webhook_url } = answer.json as { webhook_url: string };
     simulator.sendWebhooksTo(webhook_url);
@@ -37,42 +35,13 @@ export async function providerStory(
     tell(webhook_url);
   });
 
-  const challenge = await step('The help desk asks for a challenge', async (tell) => {
-    const wish = { target_user_email: 'ada@example.com', context: 'Password reset, ticket 4711' };
-    const created = await desk.create({ ...wish, provider: name, callback_url: sink.url });
-    tell(`POST /api/v1/challenges: ${created.challenge_id} is ${created.status} until ${created.expires_at}`);
-    tell(`both sides see the two digits ${created.verification_code}`);
-    return created;
-  });
-  const { challenge_id: id, verification_url: link, verification_code: code } = challenge;
-
-  await step('The person opens the link', async (tell) => {
-    const page = await visitor.open(link);
-    check(page.includes(`>${code}<`), 'the page does not show the two digits');
-    const heading = headingOf(page);
-    tell(`"${heading}". Looking changes nothing: it is still ${await desk.expectStatus(id, 'initiated')}`);
-  });
-
-  const answerPage = await step(
-    'The person presses Continue; the page tells about the device',
-    async (tell) => {
-      const [page, token] = [link.split('?')[0] ?? '', new URL(link).searchParams.get('token') ?? ''];
-      const next = await visitor.submit(page, { token, ...CLICK });
-      await visitor.send(next.replace(/answer$/, 'device'), DEVICE);
-      tell(
-        `screen ${DEVICE.screen}, ${DEVICE.timezone}; it is ${await desk.expectStatus(id, 'in-progress')}`,
-      );
-      return next;
-    },
-  );
+  const wish = { provider: name, callback_url: sink.url };
+  const { id, answerPage } = await askAndOpen(stage, { desk, visitor }, wish);
 
   const hosted = await step(
     `The person adds a word for the help desk and is led to ${label}`,
     async (tell) => {
-      const onward = await visitor.open(
-        await visitor.submit(answerPage, { response: 'New laptop', ...CLICK }),
-      );
-      const arrived = await visitor.follow(linkOf(onward));
+      const arrived = await visitor.follow(await addWord({ visitor }, answerPage));
       check(headingOf(arrived.html) === `${label} stand-in`, 'this is not the stand-in’s page');
       const session = await simulator.sessionOf(id);
       tell(`session ${session.id} is open at ${label}`);
@@ -98,21 +67,7 @@ export async function providerStory(
     tell(`POST /webhooks/${name}/…: ${sent.length} of them, answered 200 each; it is verified`);
   });
 
-  await step('The callback reaches the help desk, and both signatures hold', async (tell) => {
-    const { body, headers, json } = await sink.waitFor(id);
-    const header = String(headers['x-webhook-signature']);
-    const { secret } = server;
-    check(json.status === 'verified', `the callback says ${String(json.status)}`);
-    check(json.target_response === 'New laptop', 'the callback does not say what the person added');
-    check(verifyWithNode(body, header, secret), 'X-Webhook-Signature does not hold');
-    check(verifyStandard(body, headers, secret), 'webhook-signature (Standard Webhooks) does not hold');
-    const forged = Buffer.from(body.toString().replace('ada@', 'eve@'));
-    const passes = verifyWithNode(forged, header, secret) || verifyStandard(forged, headers, secret);
-    check(!passes, 'a changed body passes');
-    tell(`${String(json.event_type)}, ${body.length} bytes`);
-    tell('X-Webhook-Signature is right, webhook-signature (Standard Webhooks) is right');
-    tell('the same with another e-mail address in the body: both refuse it');
-  });
+  await receiveCallback(stage, server, sink, id);
 
   await step('The person sees the result', async (tell) => {
     const heading = headingOf(await visitor.open(resultPage(server, id)));
@@ -120,10 +75,6 @@ export async function providerStory(
     tell(`"${heading}"`);
   });
 }
-
-/** What the button of a form sends when a person presses it. */
-const CLICK = { go: 'yes' };
-const DEVICE = { screen: '1920x1080', timezone: 'Europe/Berlin', language: 'en-GB' };
 
 /** The options of the command as an operator would enter them; what is long goes into a file. */
 function enter(name: string, { settings }: Simulator, dir: string): { [option: string]: string } {
@@ -134,37 +85,6 @@ function enter(name: string, { settings }: Simulator, dir: string): { [option: s
     return [field.replaceAll('_', '-'), file ? path : value];
   });
   return Object.fromEntries(options) as { [option: string]: string };
-}
-
-/** Where the page before the provider leads. */
-function linkOf(page: string): string {
-  const [, link] = /<a href="(https?:[^"]+)"/.exec(page) ?? [];
-  check(link !== undefined, 'the page does not lead to the provider');
-  return link.replaceAll('&amp;', '&');
-}
-
-function resultPage({ url }: { url: string }, id: string): string {
-  return `${url}/challenge/${id}/result`;
-}
-
-/** The real server, with its own PostgreSQL in the stage's directory. */
-async function startServer({ dir, step, onClose }: Stage) {
-  const config = readConfig({ DATA_DIR: join(dir, 'data'), PORT: '0', LOG_LEVEL: 'silent' });
-  const server = await step('The operator starts Countersign', async (tell) => {
-    const starting = serve(config);
-    // Told before it has started, so that Ctrl-C in between closes it too.
-    onClose(async () => {
-      const running = await starting.catch(() => undefined);
-      await running?.close();
-      // As root the bundled PostgreSQL may keep its state elsewhere.
-      if (running?.stateDir) rmSync(running.stateDir, { recursive: true, force: true });
-    });
-    const { url = '', firstStart, stateDir = dir } = await starting;
-    check(firstStart !== undefined, 'the database is not new');
-    tell(`it listens on ${url}, with a bundled PostgreSQL in ${stateDir}`);
-    return { url, ...firstStart };
-  });
-  return { server, config };
 }
 
 /** Those it speaks to. */

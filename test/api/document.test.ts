@@ -10,6 +10,7 @@ const UNDOCUMENTED = [
   'GET /', // a line for whoever looks
   'GET /assets/countersign.css', // how our own pages look
   'GET /assets/device.js',
+  'GET /assets/wait.js',
   'GET /assets/icon.svg',
   'GET /assets/logo/{}/{}',
 ];

@@ -21,7 +21,7 @@ export function reportRoutes(deps: VisitDeps & SettleDeps): Router {
   router.post('/:id/report', readForm(), async (req, res) => {
     const visit = await byBrowser(deps, { req, res });
     await requireClick(deps, req, visit.challenge);
-    await takeReport(deps, req, visit);
+    await takeReport(deps, req, visit, { browser: visit.browser.name });
     res.redirect(303, 'result');
   });
 

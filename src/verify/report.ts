@@ -21,9 +21,9 @@ export async function takeReport(
   deps: SettleDeps,
   req: Request<{ id: string }>,
   { challenge }: View,
-  more: { by?: 'link' } = {},
+  source: { by: 'link' } | { browser: string },
 ): Promise<void> {
   const comment = incidentComment(formField(req, 'comment'));
-  const detail = { ip: req.ip ?? null, ...more };
+  const detail = { ip: req.ip ?? null, ...source };
   await reportIncident(deps, challenge, { actor: 'target', comment, detail });
 }

@@ -9,7 +9,7 @@ const TYPES = {
   'icon.svg': 'image/svg+xml',
 } as const;
 
-export type AssetName = keyof typeof TYPES;
+type AssetName = keyof typeof TYPES;
 /** A file as it is on disk when the program starts; the version changes with its content. */
 export type Asset = { name: AssetName; type: string; bytes: Buffer; version: string };
 

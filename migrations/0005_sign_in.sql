@@ -52,6 +52,9 @@ create table sign_in_attempts (
   check ((status = 'ended') = (outcome is not null))
 );
 create unique index sign_in_attempts_current on sign_in_attempts (challenge_id) where status <> 'ended';
+-- those that are not tidied up yet: still under way, or with a browser and an address to forget
+create index sign_in_attempts_under_way on sign_in_attempts (clicked_at) where status <> 'ended';
+create index sign_in_attempts_to_forget on sign_in_attempts (ended_at) where browser <> '';
 create index sign_in_attempts_by_challenge on sign_in_attempts (challenge_id, clicked_at);
 
 -- SAML assertions that were accepted once, and the requests they answer: neither counts a second time.

@@ -170,7 +170,9 @@ async function wipeAttempts(tx: Db, ids: readonly string[]): Promise<void> {
 async function noteErasure(tx: Db, ids: readonly string[], actor: string, at: Date): Promise<void> {
   await sql`
     update audit_entries set detail = detail - '{ip,clicked_from,signed_in_as}'::text[]
-    where challenge_id = any(${ids}::uuid[]) and jsonb_exists_any(detail, '{ip,clicked_from,signed_in_as}')`.execute(tx);
+    where challenge_id = any(${ids}::uuid[]) and jsonb_exists_any(detail, '{ip,clicked_from,signed_in_as}')`.execute(
+    tx,
+  );
   await sql`
     insert into audit_entries (tenant_id, challenge_id, at, actor, action)
     select tenant_id, id, ${at}, ${actor}, ${ERASED} from challenges where id = any(${ids}::uuid[])

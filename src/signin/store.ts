@@ -55,12 +55,20 @@ export function listIdpsOf(db: Db, tenantId: string): Promise<Idp[]> {
 }
 
 /** Adds the tenant's IdP, or replaces its name and settings; `seal` gets its id. Returns the id. */
-export async function saveIdp(
-  db: Db,
+export function saveIdp(
+  db: Kysely<DB>,
   place: Place,
   name: string,
   seal: (idpId: string) => string,
 ): Promise<string> {
+  return db.transaction().execute(async (tx) => {
+    // One at a time: two must not find the same callback path free.
+    await sql`lock table identity_providers in share row exclusive mode`.execute(tx);
+    return save(tx, place, name, seal);
+  });
+}
+
+async function save(db: Db, place: Place, name: string, seal: (idpId: string) => string): Promise<string> {
   const existing = await findIdpOf(db, place);
   const id = existing?.id ?? newId();
   const settings_sealed = seal(id);

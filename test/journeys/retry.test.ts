@@ -37,7 +37,10 @@ describe.each(BACKENDS)('a person whose attempt did not work, queue on %s', (bac
     expect(page.text).toContain(`<form method="post" action="/challenge/${id}/retry">`);
     expect(page.headers.refresh).toBeUndefined();
 
-    await person.retry(created).expect(303).expect('Location', /\/continue$/);
+    await person
+      .retry(created)
+      .expect(303)
+      .expect('Location', /\/continue$/);
     const second = await story.veriff.sessionOf(id);
     expect(sessionsOf(id)).toHaveLength(2);
     expect((await person.agent.get(`/challenge/${id}/continue`).expect(200)).text).toContain(second.url);
@@ -61,7 +64,10 @@ describe.each(BACKENDS)('a person whose attempt did not work, queue on %s', (bac
   test('sees how it ended once the last attempt is spent, and a click then begins nothing', async () => {
     const { id, created, person } = await declined();
     for (let attempt = 2; attempt <= ATTEMPTS; attempt++) {
-      await person.retry(created).expect(303).expect('Location', /\/continue$/);
+      await person
+        .retry(created)
+        .expect(303)
+        .expect('Location', /\/continue$/);
       const session = await story.veriff.sessionOf(id);
       await story.veriff.decide(session, 'declined');
       await story.outcomes(session);
@@ -77,7 +83,10 @@ describe.each(BACKENDS)('a person whose attempt did not work, queue on %s', (bac
   test('begins one run, though they press again and again', async () => {
     const { id, created, person } = await declined();
     await Promise.all([1, 2, 3].map(() => person.retry(created).expect(303)));
-    await person.retry(created).expect(303).expect('Location', /\/continue$/);
+    await person
+      .retry(created)
+      .expect(303)
+      .expect('Location', /\/continue$/);
     expect(sessionsOf(id)).toHaveLength(2);
   });
 
@@ -110,7 +119,10 @@ describe.each(BACKENDS)('a person whose attempt did not work, queue on %s', (bac
     expect(away.text).toContain('does not answer just now');
     expect((await person.result(created)).text).toContain('2 of 3 attempts left.');
     story.veriff.behave();
-    await person.retry(created).expect(303).expect('Location', /\/continue$/);
+    await person
+      .retry(created)
+      .expect(303)
+      .expect('Location', /\/continue$/);
     expect(await runsOf(id)).toHaveLength(2);
   });
 
@@ -123,7 +135,10 @@ describe.each(BACKENDS)('a person whose attempt did not work, queue on %s', (bac
     expect(page.text).toContain('Continue with Veriff');
     expect(page.text).not.toContain('That did not work');
     story.veriff.behave();
-    await person.retry(created).expect(303).expect('Location', /\/continue$/);
+    await person
+      .retry(created)
+      .expect(303)
+      .expect('Location', /\/continue$/);
     expect(await runsOf(created.challenge_id)).toHaveLength(1);
   });
 
@@ -140,7 +155,10 @@ describe.each(BACKENDS)('a person whose attempt did not work, queue on %s', (bac
     const created = await story.server.create({ provider: 'sandbox' });
     const person = createPerson(story.server);
     await person.start(created).expect(303).expect('Location', `/challenge/${created.challenge_id}/sandbox`);
-    await person.retry(created).expect(303).expect('Location', /\/sandbox$/);
+    await person
+      .retry(created)
+      .expect(303)
+      .expect('Location', /\/sandbox$/);
     expect((await person.result(created)).text).not.toContain('attempts left');
     await person.decide(created, 'decline').expect(303);
     await story.reaches(created.challenge_id, 'failed');

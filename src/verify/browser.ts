@@ -11,7 +11,10 @@ const AFTERGLOW_MS = DISPUTE_WINDOW_MS;
 
 /** Binds a challenge to the browser that pressed Continue, by a signed cookie; the row keeps a hash of what is in it. */
 export type Browsers = {
-  /** Sets the cookie and says what to store: the hash of what is in it, and the name the browser keeps over several clicks. */
+  /**
+   * Sets the cookie, the same again where there is one, so that two clicks at once are one browser's. Says what to store:
+   * the hash of what is in it, and the name the browser keeps.
+   */
   bind(req: Request, res: Response, challenge: Challenge): Bound;
   /** The browser that pressed Continue last, if it is this one, and whether it did so in a frame. */
   find(req: Request, challenge: Challenge): (Bound & { framed: boolean }) | undefined;
@@ -48,8 +51,10 @@ export function createBrowsers({
     cookiesOf(req, nameOf(challenge, secure)).flatMap((token) => readClaims(token, key, challenge.id) ?? []);
   return {
     bind(req, res, challenge) {
-      const nonce = newToken();
-      const name = claimsOf(req, challenge)[0]?.name ?? newId();
+      const known = claimsOf(req, challenge);
+      // One of a tab is not for a frame: it would not say where the browser began.
+      const nonce = known.find(({ framed }) => framed === isFramed(req))?.nonce ?? newToken();
+      const name = known[0]?.name ?? newId();
       const options = cookieFor(req, challenge);
       const claims = { sub: challenge.id, nonce, name, framed: isFramed(req) };
       const token = jwt.sign(claims, key, { expiresIn: Math.ceil(options.maxAge / 1_000) });

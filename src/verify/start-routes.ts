@@ -29,6 +29,8 @@ export function startRoutes(deps: VisitDeps & SettleDeps & MethodDeps): Router {
     const framed = isFramed(req);
     const ownTabOnly = framed && isKind(visit.challenge.provider);
     const started = visit.challenge.status === 'in-progress';
+    // Before the click, so that a double click comes with one cookie; that alone lets nobody in.
+    browsers.bind(req, res, visit.challenge);
     res.send(startPage(visit, { token, label, framed, ownTabOnly, started }));
   });
 

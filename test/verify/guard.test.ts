@@ -253,6 +253,15 @@ describe('whoever opens the link of what was confirmed', () => {
   });
 });
 
+test('a double click is one browser’s, in whatever order the server comes to it', async () => {
+  const created = await server.create();
+  const person = createPerson(server);
+  await person.open(created).expect(200);
+  await Promise.all([1, 2, 3, 4].map(() => person.press(created).expect(303)));
+  await person.tell(created).expect(204);
+  await person.answer(created).expect(303);
+});
+
 describe('a browser that takes over', () => {
   test('inherits nothing of what was said in the other one', async () => {
     const created = await server.create();

@@ -24,7 +24,7 @@ create table challenges (
   provider text,
   provider_attempts integer not null default 1,
   verification_token_hash text not null,
-  -- the browser that pressed Start last; only it may go on
+  -- the browser that pressed Continue last; only it may go on
   browser_hash text,
   target_response text,
   auth_method text,

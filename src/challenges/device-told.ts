@@ -14,7 +14,7 @@ import type { SettleDeps } from './settle.ts';
 export type Told = 'told' | 'known' | 'late';
 
 /**
- * Keeps what the browser that pressed Start told, once for each start, and lets a callback that waits for it go with it.
+ * Keeps what the browser that pressed Continue told, once for each start, and lets a callback that waits for it go with it.
  * What is known already or comes too late changes nothing.
  */
 export async function tellDevice(deps: SettleDeps, visited: Challenge, facts: DeviceFacts): Promise<Told> {

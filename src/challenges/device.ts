@@ -1,7 +1,7 @@
 import { asOf, CANCELED, isTerminal } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
 
-/** What the browser that pressed Start told, in the order in which it is shown. */
+/** What the browser that pressed Continue told, in the order in which it is shown. */
 export type DeviceFacts = {
   browser: string | null;
   os: string | null;
@@ -15,7 +15,7 @@ export type DeviceFacts = {
 /** How long after the end a callback waits for them. */
 export const HOLD_MS = 10_000;
 
-/** Whether the browser that pressed Start has not told yet, and may. */
+/** Whether the browser that pressed Continue has not told yet, and may. */
 export function mayTell(stored: Challenge, now: Date): boolean {
   const challenge = asOf(stored, now);
   return isTerminal(challenge.status) ? awaitsFacts(challenge, now) : isSilent(challenge);

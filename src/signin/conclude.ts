@@ -36,7 +36,7 @@ export async function concludeSignIn(
   const attempt = await findByTicket(deps, challenge.id, shown.ticket);
   if (!attempt?.answer_sealed) return;
   if (attempt.browser_hash !== challenge.browser_hash) {
-    // In another tab the same browser has pressed Start again.
+    // The same browser, once in a frame and once in a tab.
     const reason = attempt.browser === shown.browser ? SUPERSEDED : OTHER_BROWSER;
     return endWithout(deps, attempt, reason, address);
   }

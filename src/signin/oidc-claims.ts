@@ -5,9 +5,8 @@ import { isFresh, SignInRefused } from './method.ts';
 import type { IdpAnswer, SignIn } from './method.ts';
 import { shown } from './oidc-errors.ts';
 import { wordsOf } from './oidc-settings.ts';
-import { isPlain } from './plain.ts';
+import { isEmail, isPlain } from './plain.ts';
 
-const MAX_EMAIL = 254;
 /** What says of an address whether it is the person's own: OpenID's claim (Core §5.1) and Entra ID's. */
 const MARKS = ['email_verified', 'xms_edov'] as const;
 /** Some IdPs write the truth as text, Entra ID also as a number. */
@@ -84,10 +83,4 @@ function readClaim(sources: Claims[], name: string): string[] {
 function textsOf(values: unknown): string[] {
   if (!Array.isArray(values)) return [];
   return values.map((value: unknown) => (typeof value === 'number' ? String(value) : value)).filter(isPlain);
-}
-
-function isEmail(value: unknown): value is string {
-  return (
-    isPlain(value) && value.length <= MAX_EMAIL && /^[^\s@,;:<>()[\]"\\]+@[^\s@,;:<>()[\]"\\]+$/.test(value)
-  );
 }

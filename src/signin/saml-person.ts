@@ -1,7 +1,7 @@
 import type { Settings } from '../providers/provider.ts';
 import { SignInRefused } from './method.ts';
 import type { SignIn } from './method.ts';
-import { isPlain, quoted } from './plain.ts';
+import { isEmail, isPlain, quoted } from './plain.ts';
 import { attributeOf, BadXml, childNamed, childrenNamed, textOf } from './saml-xml.ts';
 
 /** Where IdPs put the e-mail address, unless they are told otherwise: the LDAP attribute, Microsoft's, and plain names. */
@@ -39,10 +39,6 @@ export function readPerson(
 
 function isEmailFormat(name: Element): boolean {
   return EMAIL_FORMATS.has(attributeOf(name, 'Format') ?? UNSPECIFIED);
-}
-
-function isEmail(text: string): boolean {
-  return /^[^\s@]+@[^\s@]+$/.test(text);
 }
 
 /** The values of an attribute, of which all are plain text. */

@@ -17,7 +17,7 @@ export function page(frame: Frame, title: string, children: ComponentChildren): 
         <meta name="robots" content="noindex, nofollow" />
         <meta name="color-scheme" content="light dark" />
         <title>{`${title} · ${brand?.name ?? texts.purpose}`}</title>
-        <link rel="icon" href={brand?.logo ? logoUrl(brand.id, brand.logo) : assetUrl('icon.svg')} />
+        <link rel="icon" href={assetUrl('icon.svg')} />
         <link rel="stylesheet" href={assetUrl('countersign.css')} />
         {device === undefined ? null : (
           <script src={assetUrl('device.js')} defer data-send-to={device}></script>

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createVisitor } from '../support/oidc-visitor.ts';
-import { comeBack, sendOff, startOidcStory } from '../support/oidc-story.ts';
+import { comeBack, sendAgain, sendOff, startOidcStory } from '../support/oidc-story.ts';
 import { createPerson } from '../support/person.ts';
 import type { TestServer } from '../support/server.ts';
 
@@ -65,12 +65,12 @@ describe('sign-ins are counted by what came of them', () => {
     expect(await counted()).toEqual({ begun: 1, other_browser: 1 });
   });
 
-  test('an answer after Start was pressed again', async () => {
+  test('an answer after another way to the IdP was begun', async () => {
     const sent = await atTheIdp();
-    const location = await ticketed(sent);
-    await sent.person.press(sent.created).expect(303);
-    await sent.person.agent.get(location).expect(303);
-    expect(await counted()).toEqual({ begun: 1, superseded: 1 });
+    const back = await signIn(sent.url);
+    await sendAgain(sent.person, sent.created);
+    await comeBack(sent.person, back);
+    expect(await counted()).toEqual({ begun: 2, superseded: 1 });
   });
 
   test('an answer to a challenge that has ended meanwhile', async () => {

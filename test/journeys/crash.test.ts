@@ -138,11 +138,21 @@ async function sendHalf({ url }: Child, { apiKey }: Stage): Promise<Socket> {
   return socket;
 }
 
-/** Ends all connections but this one and the one that holds the queue. */
-async function cutConnections({ query }: Pick<Stage, 'query'>): Promise<void> {
+/** Ends all connections but this one and the one that holds the queue, and waits until the test has new ones itself. */
+async function cutConnections({ query, db }: Pick<Stage, 'query' | 'db'>): Promise<void> {
   await query(
     `select pg_terminate_backend(pid) from pg_stat_activity
      where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
        and application_name <> '${HOLDER}'`,
   );
+  const answers = () =>
+    db
+      .selectFrom('tenants')
+      .select('id')
+      .execute()
+      .then(
+        () => true,
+        () => false,
+      );
+  await until(answers, 'the test’s own connections to be new');
 }

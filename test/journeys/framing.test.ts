@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Response } from 'supertest';
+import { listTrail } from '../../src/challenges/trail-store.ts';
 import { saveTenantMode } from '../../src/tenants/modes-store.ts';
 import { findFirstTenant } from '../../src/tenants/store.ts';
 import { CLICK, createPerson } from '../support/person.ts';
@@ -76,6 +77,8 @@ describe('a hosted page in a frame', () => {
     expect(policyOf(page)).not.toContain(SITE);
     expect(page.headers['x-frame-options']).toBe('DENY');
     expect(await server.read(created.challenge_id)).toMatchObject({ status: 'initiated' });
+    const trail = await listTrail(server.db, created.challenge_id);
+    expect(trail.at(-1)).toMatchObject({ action: 'request_refused', detail: { reason: 'framed' } });
   });
 
   test('is never refused in a tab, wherever the person comes from', async () => {

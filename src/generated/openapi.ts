@@ -487,7 +487,7 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Who asks, why, and until when. Changes nothing. */
+        /** Who asks, why, and until when. Changes nothing about the challenge; gives the browser its cookie. */
         get: operations["showStartPage"];
         put?: never;
         /**

@@ -30,7 +30,7 @@ create table tenant_modes (
 create table integrations (
   id uuid primary key,
   tenant_id uuid not null references tenants,
-  kind text not null default 'webhook' check (kind in ('webhook')),
+  kind text not null default 'webhook' check (kind in ('webhook', 'slack')),
   name text not null,
   mode text not null check (mode in ('test', 'live')),
   callback_url text,
@@ -42,7 +42,9 @@ create table integrations (
   -- headers to add, as JSON; a CA, a client certificate and its key, as JSON
   headers_sealed text,
   tls_sealed text,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  -- one after another: what a message shows next must not arrive before what it shows now
+  check (kind <> 'slack' or in_flight_cap is not distinct from 1)
 );
 create index integrations_by_tenant on integrations (tenant_id, id);
 

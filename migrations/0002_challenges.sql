@@ -43,6 +43,8 @@ create table challenges (
   incident_reported_at timestamptz,
   incident_comment text,
   disputed boolean not null default false,
+  -- the Slack workspace in which the person was asked; null: the caller gives them the link
+  slack_instance_id uuid references integrations,
   -- how many events were announced so far
   event_sequence integer not null default 0,
   created_at timestamptz not null,

@@ -4,8 +4,9 @@ create table events (
   id uuid primary key,
   tenant_id uuid not null,
   mode text not null check (mode in ('test', 'live')),
-  -- null: about an endpoint, a delivery or a secret, or a test
+  -- null: about an endpoint, a delivery or a secret, or a test, or a Slack command not carried out yet
   challenge_id uuid references challenges,
+  -- the number of the news about the challenge; null: what is done in Slack is none
   sequence integer,
   type text not null,
   -- the exact bytes that are signed and sent on every attempt; text, because jsonb would rewrite them. null: deleted
@@ -14,7 +15,7 @@ create table events (
   traceparent text,
   occurred_at timestamptz not null,
   unique (challenge_id, sequence),
-  check ((challenge_id is null) = (sequence is null))
+  check (challenge_id is not null or sequence is null)
 );
 create index events_with_body on events (occurred_at, id) where body is not null;
 

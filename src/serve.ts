@@ -36,6 +36,7 @@ import { oidcCallback, samlDoor } from './verify/callbacks.ts';
 import { createGuesses } from './verify/guesses.ts';
 import { verifyRoutes } from './verify/routes.ts';
 import { assetRoutes } from './web/assets.ts';
+import { createCarrier } from './slack/carry.ts';
 import { startWork } from './work.ts';
 import type { WorkDeps } from './work.ts';
 
@@ -98,7 +99,7 @@ export async function serve(
     const { db, sealer } = store;
     const batches = createBatches(db);
     const browsers = createBrowsers({ key: cookieKey(store), secure: publicUrl.startsWith('https:'), now });
-    const deps = {
+    const base = {
       ...{ db, batches, sealer, jobs, relay, wake: relay.wake, now, log, retention, inboxRetention },
       ...{ outbound, reachOf, checkCallbackUrl, browsers, publicUrl, metrics, role },
       guesses: createGuesses(),
@@ -106,6 +107,7 @@ export async function serve(
       ...{ retryWaitsMs: config.retryWaitsMs, inFlightCap: config.inFlightCap },
       attemptRetentionDays: config.attemptRetentionDays,
     };
+    const deps = { ...base, slack: createCarrier(base) };
 
     if (server)
       server.on(

@@ -2,6 +2,7 @@ import { actDue } from './challenges/act.ts';
 import { expireDue } from './challenges/expire.ts';
 import { renewProofKeys } from './challenges/proof-keys.ts';
 import { forgetIdempotencyKeys } from './challenges/store.ts';
+import { failUndeliverable } from './challenges/undeliverable.ts';
 import { createEngine } from './deliveries/engine.ts';
 import type { createRelay } from './deliveries/relay.ts';
 import type { Retention } from './deliveries/retention.ts';
@@ -51,6 +52,7 @@ export function startWork(deps: WorkDeps): () => Promise<void> {
   const sweeps = [
     every(SWEEP_MS, () => expireDue(deps), report),
     every(SWEEP_MS, () => actDue(deps), report),
+    every(SWEEP_MS, () => failUndeliverable(deps), report),
     every(SWEEP_MS, () => relay.sweep(), report),
     every(SWEEP_MS, () => sweepInbox(deps), report),
     every(RECONCILE_MS, () => reconciler.look(), report),

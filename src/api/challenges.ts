@@ -2,7 +2,6 @@ import { Router } from 'express';
 import type { Request, RequestHandler, Response } from 'express';
 import { cancelChallenge, getChallenge } from '../challenges/cancel.ts';
 import { actorOf, createChallenge, createOnce } from '../challenges/create.ts';
-import type { CreateDeps } from '../challenges/create.ts';
 import { consumeChallenge } from '../challenges/consume.ts';
 import { eraseChallenge } from '../challenges/erase.ts';
 import type { EraseDeps } from '../challenges/erase.ts';
@@ -16,6 +15,8 @@ import { listChallenges } from '../challenges/store.ts';
 import { AppError } from '../kernel/errors.ts';
 import { isUuid } from '../kernel/id.ts';
 import { currentTraceparent, traceparentOf } from '../kernel/trace.ts';
+import { createInSlack } from '../slack/create.ts';
+import type { SlackDeps } from '../slack/deps.ts';
 import type { Caller } from '../tenants/store.ts';
 import { allow } from '../web/allow.ts';
 import { allowed, authenticate, callerOf } from './authenticate.ts';
@@ -24,7 +25,7 @@ import { jsonBody } from './json-body.ts';
 const NO_PROVIDER = 'no identity provider is set up for live mode, so nobody can pass this challenge';
 
 /** The REST door: `/api/v1/challenges`. */
-export function challengeRoutes(deps: CreateDeps & SettleDeps & EraseDeps): Router {
+export function challengeRoutes(deps: SlackDeps & SettleDeps & EraseDeps): Router {
   const auth = authenticate(deps);
   const mayCreate = [auth, allowed('challenges:create')];
   const mayRead = [auth, allowed('challenges:read')];
@@ -40,10 +41,12 @@ export function challengeRoutes(deps: CreateDeps & SettleDeps & EraseDeps): Rout
       warnings: [...ignored, ...preflight(caller)],
       traceparent: currentTraceparent() ?? traceparentOf(req.get('traceparent')),
     };
-    const { answer, replayed } =
-      key === undefined
+    const { slack } = input;
+    const { answer, replayed } = slack
+      ? await createInSlack(deps, caller, { input: { ...input, slack }, key }, about)
+      : key === undefined
         ? { answer: await createChallenge(deps, caller, input, about), replayed: false }
-        : await createOnce(deps, caller, input, key, about);
+        : await createOnce(deps, caller, { input, key }, about);
     if (replayed) res.set('Idempotency-Replayed', 'true');
     res.status(201).location(`/api/v1/challenges/${answer.challenge_id}`).json(answer);
   });

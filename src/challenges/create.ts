@@ -13,6 +13,7 @@ import { isoTime } from './present.ts';
 import type { Batches } from './batches.ts';
 import { actingOf } from './test-targets.ts';
 import { claimIdempotencyKey, findIdempotentAnswer, insertChallenges } from './store.ts';
+import type { NewChallenge } from './store.ts';
 
 export type CreateDeps = {
   db: Kysely<DB>;
@@ -37,18 +38,32 @@ export type Created = {
 const NOT_HTTPS =
   'Live challenges need https: set PUBLIC_URL to the https address that people reach this server by';
 
-/** What the caller is told beside the answer, and the W3C trace its request belongs to. */
-export type About = { warnings?: string[]; traceparent?: string | null | undefined };
+/** What the caller is told beside the answer, the W3C trace its request belongs to, and who acts, if not the caller's key. */
+export type About = {
+  warnings?: string[];
+  traceparent?: string | null | undefined;
+  actor?: string;
+};
+/** A challenge that is put to the person by this server, and not by its caller: what is then different, and what is written with it. */
+export type Addition = {
+  fields: Pick<
+    NewChallenge['challenge'],
+    'target_user_id' | 'target_user_email' | 'requester_id' | 'slack_instance_id' | 'callback_url'
+  >;
+  record: (tx: Db, challenge: NewChallenge['challenge'], answer: Created) => Promise<void>;
+};
 
 /** Creates a challenge: expiry, callback URL and provider are frozen now. */
 export async function createChallenge(
   deps: CreateDeps,
   caller: Caller,
   input: CreateChallenge,
-  { warnings = [], traceparent }: About = {},
+  about: About = {},
+  addition?: Addition,
 ): Promise<Created> {
-  const { challenge, answer } = prepare(deps, caller, input, { warnings, traceparent });
-  await deps.batches.insert({ challenge, actor: actorOf(caller) });
+  const { made, answer } = prepare(deps, caller, input, about, addition);
+  if (!addition) await deps.batches.insert(made);
+  else await deps.db.transaction().execute((tx) => write(tx, made, answer, addition));
   return answer;
 }
 
@@ -59,39 +74,46 @@ export async function createChallenge(
 export async function createOnce(
   deps: CreateDeps,
   caller: Caller,
-  input: CreateChallenge,
-  key: string,
-  { warnings = [], traceparent }: About = {},
+  { input, key }: { input: CreateChallenge; key: string },
+  about: About = {},
+  addition?: Addition,
 ): Promise<{ answer: Created; replayed: boolean }> {
-  const { challenge, answer } = prepare(deps, caller, input, { warnings, traceparent });
+  const { made, answer } = prepare(deps, caller, input, about, addition);
   const { integration_id } = caller;
-  const request_hash = sha256(JSON.stringify(input));
-  const context = `idempotency_keys:${integration_id}:${key}`;
   const claim = {
     integration_id,
     key,
-    request_hash,
-    answer_sealed: deps.sealer.seal(JSON.stringify(answer), context),
-    created_at: challenge.created_at,
+    request_hash: hashOf(input),
+    answer_sealed: deps.sealer.seal(JSON.stringify(answer), sealContext(caller, key)),
+    created_at: made.challenge.created_at,
   };
   return deps.db.transaction().execute(async (tx: Db) => {
     if (await claimIdempotencyKey(tx, claim)) {
-      await insertChallenges(tx, [{ challenge, actor: actorOf(caller) }]);
+      await write(tx, made, answer, addition);
       return { answer, replayed: false };
     }
-    const first = await findIdempotentAnswer(tx, integration_id, key);
-    if (first?.request_hash !== request_hash) {
-      throw new AppError(
-        'idempotency_key_reused',
-        'Idempotency-Key was used before with a different request',
-        'Idempotency-Key',
-      );
-    }
-    return {
-      answer: JSON.parse(deps.sealer.unseal(first.answer_sealed, context)) as Created,
-      replayed: true,
-    };
+    const first = await findAnswer({ ...deps, db: tx }, caller, { input, key });
+    if (!first) throw new Error('an idempotency key was taken and is not there');
+    return { answer: first, replayed: true };
   });
+}
+
+/** What was answered to the same request under this key; undefined if the key is new. Another request under it is a conflict. */
+export async function findAnswer(
+  { db, sealer }: { db: Db; sealer: Sealer },
+  caller: Caller,
+  { input, key }: { input: CreateChallenge; key: string },
+): Promise<Created | undefined> {
+  const first = await findIdempotentAnswer(db, caller.integration_id, key);
+  if (!first) return undefined;
+  if (first.request_hash !== hashOf(input)) {
+    throw new AppError(
+      'idempotency_key_reused',
+      'Idempotency-Key was used before with a different request',
+      'Idempotency-Key',
+    );
+  }
+  return JSON.parse(sealer.unseal(first.answer_sealed, sealContext(caller, key))) as Created;
 }
 
 /** Who acts when a program calls: its key, by the part of it that may be shown. */
@@ -99,13 +121,27 @@ export function actorOf(caller: Caller): string {
   return `api_key:${caller.key_prefix}`;
 }
 
+function hashOf(input: CreateChallenge): string {
+  return sha256(JSON.stringify(input));
+}
+
+function sealContext({ integration_id }: Caller, key: string): string {
+  return `idempotency_keys:${integration_id}:${key}`;
+}
+
+async function write(tx: Db, made: NewChallenge, answer: Created, addition?: Addition): Promise<void> {
+  await insertChallenges(tx, [made]);
+  await addition?.record(tx, made.challenge, answer);
+}
+
 function prepare(
   { publicUrl, now, checkCallbackUrl }: CreateDeps,
   caller: Caller,
   input: CreateChallenge,
-  { warnings = [], traceparent = null }: About,
-) {
-  const { expiryMinutes, callback_url, ...asked } = input;
+  { warnings = [], traceparent = null, actor = actorOf(caller) }: About,
+  addition?: Addition,
+): { made: NewChallenge; answer: Created } {
+  const { expiryMinutes, callback_url, slack: _, ...asked } = input;
   if (callback_url) checkCallbackUrl(callback_url, caller.mode, 'callback_url');
   if (input.return_url) checkReturnUrl(caller, input.return_url);
   if (caller.mode === 'live' && !publicUrl.startsWith('https:')) throw new AppError('unavailable', NOT_HTTPS);
@@ -114,6 +150,7 @@ function prepare(
   const token = newToken();
   const verification_code = newVerificationCode();
   const expires_at = expiryOf(created_at, expiryMinutes, caller.default_expiry_minutes);
+  const target_user_email = addition ? addition.fields.target_user_email : input.target_user_email;
   const challenge = {
     id,
     ...asked,
@@ -126,7 +163,8 @@ function prepare(
     provider_attempts: caller.provider_attempts,
     verification_token_hash: sha256(token),
     verification_code,
-    ...actingOf(input.target_user_email, caller.mode, created_at),
+    ...actingOf(target_user_email ?? null, caller.mode, created_at),
+    ...addition?.fields,
     traceparent,
     created_at,
     expires_at,
@@ -139,5 +177,5 @@ function prepare(
     verification_code,
     ...(warnings.length > 0 ? { warnings } : {}),
   };
-  return { challenge, answer };
+  return { made: { challenge, actor }, answer };
 }

@@ -1,5 +1,6 @@
 import { endpointsOf } from '../deliveries/endpoint.ts';
 import { rewriteHeld } from '../deliveries/hold-store.ts';
+import { touchMessages } from '../deliveries/messages-store.ts';
 import type { Db } from '../db/database.ts';
 import { isTerminal } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
@@ -38,5 +39,7 @@ async function tell(
   if (isTerminal(told.status) && !(await rewriteHeld(tx, id, (event) => callbackBody(told, event))))
     return 'late';
   await saveFacts(tx, id, device_fingerprint);
+  // Before the end, messages do not show them.
+  if (isTerminal(told.status)) await touchMessages(tx, told, now);
   return told;
 }

@@ -1,4 +1,5 @@
 import { endpointsOf } from '../deliveries/endpoint.ts';
+import { touchMessages } from '../deliveries/messages-store.ts';
 import { markDisputed } from './result-store.ts';
 import type { Challenge } from './challenge.ts';
 import { announce } from './settle.ts';
@@ -31,6 +32,7 @@ export async function dispute(
       ...{ at, actor, action: 'disputed', detail: detail ?? null },
     });
     await announce(tx, marked, at);
+    await touchMessages(tx, marked, at);
     return marked;
   });
   if (disputed) wake(endpointsOf([disputed]));

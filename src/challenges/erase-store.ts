@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Expression, ExpressionBuilder, Kysely, SqlBool } from 'kysely';
 import type { Db } from '../db/database.ts';
 import type { DB } from '../generated/database.ts';
+import { forgetMessages } from '../deliveries/messages-store.ts';
 import type { Scope } from './store.ts';
 
 /** Whose data is to go: one challenge's, or that of all challenges of a person. */
@@ -68,6 +69,7 @@ export async function eraseBatch(
     await endSessions(tx, ids);
     await endSignIns(tx, ids, at);
     await deleteBodies(tx, ids);
+    await forgetMessages(tx, ids);
     const canceled = await cancelDeliveries(tx, ids);
     await wipeAttempts(tx, ids);
     await noteErasure(tx, ids, actor, at);

@@ -18,6 +18,14 @@ export type CreateChallenge = {
   provider: string | null;
   return_url: string | null;
   expiryMinutes: number | undefined;
+  /** who asks, and in which workspace; undefined: not in Slack */
+  slack?: SlackWish;
+};
+/** Who asks in Slack, by id, by e-mail address, or (neither) the app itself; null workspace: the tenant's first. */
+export type SlackWish = {
+  instance_id: string | null;
+  requester_user_id: string | null;
+  requester_email: string | null;
 };
 
 /** Which challenges a caller wants to see, newest first. */
@@ -42,6 +50,7 @@ const MAX_METADATA_KEY = 40;
 const MAX_METADATA_VALUE = 500;
 export const MAX_INCIDENT_COMMENT = 500;
 export const MAX_TARGET_RESPONSE = 500;
+const SLACK_USER = /^[UW][A-Z0-9]{1,30}$/;
 const MAX_LIST = 100;
 const DEFAULT_LIST = 20;
 const MAX_IDEMPOTENCY_KEY = 255;
@@ -51,15 +60,16 @@ const CREATE_FIELDS = [
   ...['target_user_id', 'target_user_email', 'context', 'callback_url', 'requester_id'],
   ...['expiry_minutes', 'integration_type', 'metadata', 'provider', 'return_url', 'ticket'],
 ];
+const SLACK_FIELDS = ['slack_instance_id', 'slack_user_id', 'requester_email'];
 const LIST_FIELDS = ['status', 'target', 'requester', 'created_after', 'created_before', 'limit', 'cursor'];
 
 /** An unknown body to what it asks for, or a 400 that names the field; unknown fields become warnings. */
 export function parseCreateChallenge(body: unknown): { input: CreateChallenge; warnings: string[] } {
   if (!isObject(body)) throw invalid('the request body must be a JSON object');
-  readIntegrationType(body.integration_type);
+  const isSlack = readIntegrationType(body.integration_type) === 'slack';
   const input: CreateChallenge = {
     target_user_id: readText(body.target_user_id, 'target_user_id', { max: MAX_ID }) ?? null,
-    target_user_email: readEmail(body.target_user_email) ?? null,
+    target_user_email: readEmail(body.target_user_email, 'target_user_email') ?? null,
     context: readText(body.context, 'context', { max: MAX_CONTEXT, multiline: true }) ?? null,
     ticket: readText(body.ticket, 'ticket', { max: MAX_TICKET }) ?? null,
     callback_url: readText(body.callback_url, 'callback_url', { max: MAX_URL }) ?? null,
@@ -68,11 +78,16 @@ export function parseCreateChallenge(body: unknown): { input: CreateChallenge; w
     provider: readText(body.provider, 'provider', { max: MAX_ID }) ?? null,
     return_url: readText(body.return_url, 'return_url', { max: MAX_URL }) ?? null,
     expiryMinutes: readExpiryMinutes(body.expiry_minutes),
+    ...(isSlack ? { slack: readSlackWish(body) } : {}),
   };
   if (!input.target_user_id && !input.target_user_email) {
     throw invalid('target_user_id or target_user_email is required', 'target_user_id');
   }
-  return { input, warnings: unknownFields(body, CREATE_FIELDS) };
+  if (isSlack) checkSlackUser(input.target_user_id, 'target_user_id');
+  return {
+    input,
+    warnings: unknownFields(body, isSlack ? [...CREATE_FIELDS, ...SLACK_FIELDS] : CREATE_FIELDS),
+  };
 }
 
 /** A query string to what it asks for, or a 400 that names the parameter. */
@@ -126,19 +141,29 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function readIntegrationType(value: unknown): void {
-  if (value === undefined || value === null || value === 'webhook') return;
-  if (value === 'slack')
-    throw invalid('no Slack workspace is configured for this tenant', 'integration_type');
+function readIntegrationType(value: unknown): 'webhook' | 'slack' {
+  if (value === undefined || value === null || value === 'webhook') return 'webhook';
+  if (value === 'slack') return 'slack';
   throw invalid('integration_type must be "webhook" or "slack"', 'integration_type');
 }
 
-function readEmail(value: unknown): string | undefined {
-  const email = readText(value, 'target_user_email', { max: MAX_EMAIL });
-  if (email && !/^[^\s@]+@[^\s@]+$/.test(email)) {
-    throw invalid('target_user_email must be an e-mail address', 'target_user_email');
-  }
+function readEmail(value: unknown, field: string): string | undefined {
+  const email = readText(value, field, { max: MAX_EMAIL });
+  if (email && !/^[^\s@]+@[^\s@]+$/.test(email)) throw invalid(`${field} must be an e-mail address`, field);
   return email;
+}
+
+function readSlackWish(body: Record<string, unknown>): SlackWish {
+  const instance_id = readText(body.slack_instance_id, 'slack_instance_id', { max: MAX_ID }) ?? null;
+  const requester_user_id = readText(body.slack_user_id, 'slack_user_id', { max: MAX_ID }) ?? null;
+  checkSlackUser(requester_user_id, 'slack_user_id');
+  const requester_email = readEmail(body.requester_email, 'requester_email') ?? null;
+  return { instance_id, requester_user_id, requester_email };
+}
+
+function checkSlackUser(id: string | null, field: string): void {
+  if (id !== null && !SLACK_USER.test(id))
+    throw invalid(`${field} must be the id of a Slack user, such as U01234ABCD`, field);
 }
 
 function readExpiryMinutes(value: unknown): number | undefined {

@@ -26,6 +26,7 @@ export function presentChallenge(stored: Challenge, now: Date) {
     erased_at: isoTime(challenge.erased_at),
     provider: challenge.provider,
     return_url: challenge.return_url,
+    slack_instance_id: challenge.slack_instance_id,
     verification_code: challenge.verification_code,
     provider_status: challenge.provider_status,
     provider_signals: challenge.provider_signals,

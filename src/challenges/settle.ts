@@ -1,7 +1,8 @@
 import type { Kysely, Updateable } from 'kysely';
 import type { Db } from '../db/database.ts';
-import { endpointsOf } from '../deliveries/endpoint.ts';
+import { endpointsOf, slackEndpointsOf } from '../deliveries/endpoint.ts';
 import { releaseHeldOf } from '../deliveries/hold-store.ts';
+import { touchMessages } from '../deliveries/messages-store.ts';
 import { recordEvent } from '../deliveries/outbox-store.ts';
 import type { Challenges, DB } from '../generated/database.ts';
 import { newId } from '../kernel/id.ts';
@@ -46,7 +47,7 @@ export const INCIDENT_REPORTED = 'incident_reported';
  */
 export async function settle({ db, now, wake }: SettleDeps, change: Change): Promise<Challenge | undefined> {
   const moved = await db.transaction().execute((tx) => applyChange(tx, change, now()));
-  if (moved && isTerminal(moved.status)) wake(endpointsOf([moved]));
+  if (moved) wake(isTerminal(moved.status) ? endpointsOf([moved]) : slackEndpointsOf([moved]));
   return moved;
 }
 
@@ -82,6 +83,7 @@ export async function applyChange(
   // What a program plays has nobody to wait for.
   const waits = awaitsFacts(moved, at) && change.detail?.simulated === undefined;
   if (terminal) await announce(tx, moved, at, waits ? HOLD_MS : 0);
+  await touchMessages(tx, moved, at);
   return moved;
 }
 

@@ -26,7 +26,7 @@ const CREATED_COLUMNS = [
     'verification_token_hash',
   ] as const),
   ...(['return_url', 'provider_attempts', 'ticket', 'verification_code', 'acts_as', 'acts_at'] as const),
-  ...(['traceparent', 'created_at', 'expires_at'] as const),
+  ...(['slack_instance_id', 'traceparent', 'created_at', 'expires_at'] as const),
 ] as const;
 
 /** Whose challenges a query may touch: nothing outside is ever found. */
@@ -167,7 +167,7 @@ export async function claimIdempotencyKey(
     key: string;
     request_hash: string;
     answer_sealed: string;
-    created_at: Date;
+    created_at: Date | string;
   },
 ): Promise<boolean> {
   const row = await db

@@ -1,7 +1,7 @@
 import type { Claimed, EndpointRow } from './claim-store.ts';
 import type { Turn } from './breaker.ts';
 import type { Conclusion } from './conclude.ts';
-import { CHALLENGE_EVENTS } from './event-types.ts';
+import { CHALLENGE_EVENTS, isSlackEvent } from './event-types.ts';
 import type { OperationsEvent } from './event-types.ts';
 import type { Attempt } from './send.ts';
 
@@ -40,7 +40,7 @@ export function announcementsOf(
   });
   if (gone) found.push({ ...about, type: 'endpoint.gone', detail: { url: claimed.url } });
   // News of news that did not arrive would never end.
-  if (!CHALLENGE_EVENTS.some((type) => type === claimed.type)) return found;
+  if (!CHALLENGE_EVENTS.some((type) => type === claimed.type) && !isSlackEvent(claimed.type)) return found;
   const delivery = {
     delivery_id: claimed.id,
     failed_event_id: claimed.event_id,

@@ -70,7 +70,8 @@ export function stateOf(health: Health, now: Date): State {
 
 /** The endpoint's health after one attempt, and what turned by it. */
 export function afterAttempt(health: Health, outcome: Outcome, now: Date): { health: Health; turns: Turn[] } {
-  if (NO_SIGN.has(outcome.errorClass) || outcome.statusCode === 410) return { health, turns: [] };
+  if (NO_SIGN.has(outcome.errorClass) || outcome.statusCode === 410 || outcome.permanent)
+    return { health, turns: [] };
   const counted = count(health, isSuccess(outcome), now);
   return isSuccess(outcome) ? afterSuccess(counted, now) : afterFailure(counted, outcome, now);
 }

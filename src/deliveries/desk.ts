@@ -4,6 +4,7 @@ import { AppError } from '../kernel/errors.ts';
 import { readEndpoints } from './claim-store.ts';
 import { findBarrier, findOriginal, listAttempts, recordAudit } from './desk-store.ts';
 import type { Barrier, Original, Viewer } from './desk-store.ts';
+import { isSlackEvent } from './event-types.ts';
 import { releaseHeld } from './hold-store.ts';
 import { recordDelivery } from './outbox-store.ts';
 import type { ReplayDeps } from './replay.ts';
@@ -41,6 +42,8 @@ export function getDelivery(db: Kysely<DB>, id: string, viewer: Viewer) {
 export async function previewDelivery(deps: PreviewDeps, id: string, viewer: Viewer): Promise<Preview> {
   const original = await getOriginal(deps.db, id, viewer);
   const body = bodyOf(original);
+  if (isSlackEvent(original.event_type))
+    throw new AppError('conflict', 'What is done in Slack is made up when it is done; it has no preview');
   const [row] = await readEndpoints(deps.db, [original.endpoint_id]);
   if (!row || row.secrets_sealed.length === 0) {
     const cure = 'make one with `countersign secret rotate`';

@@ -4,13 +4,30 @@ import { namedId } from '../kernel/id.ts';
 /** Where an integration's callbacks to a URL go: all URLs of one origin share an endpoint, its health and its limits. */
 export type Endpoint = { endpoint_id: string; origin: string };
 
-/** The endpoints that these challenges' callbacks go to, for waking them up after the commit. */
-export function endpointsOf(
-  challenges: readonly { integration_id: string; callback_url: string | null }[],
-): string[] {
-  return challenges.flatMap(({ integration_id, callback_url }) =>
+/** Whose events go where: the integration's to the callback URL, and what is done in Slack to the workspace. */
+type Sender = { integration_id: string; callback_url: string | null; slack_instance_id: string | null };
+
+/** Stands for Slack in what is to be done there, whatever address its API is reached at. */
+export const SLACK_URL = 'https://slack.com/api/';
+
+/** The endpoints that these challenges' events go to, for waking them up after the commit. */
+export function endpointsOf(challenges: readonly Sender[]): string[] {
+  const callbacks = challenges.flatMap(({ integration_id, callback_url }) =>
     callback_url === null ? [] : [endpointOf(integration_id, callback_url).endpoint_id],
   );
+  return [...callbacks, ...slackEndpointsOf(challenges)];
+}
+
+/** Those of them that are Slack workspaces. */
+export function slackEndpointsOf(challenges: readonly Pick<Sender, 'slack_instance_id'>[]): string[] {
+  return challenges.flatMap(({ slack_instance_id }) =>
+    slack_instance_id === null ? [] : [slackEndpointOf(slack_instance_id)],
+  );
+}
+
+/** The endpoint of a Slack workspace. */
+export function slackEndpointOf(instanceId: string): string {
+  return endpointOf(instanceId, SLACK_URL).endpoint_id;
 }
 
 /** The endpoint of a URL; its id follows from the integration and the origin, so that no lookup is needed. Throws for what is no URL. */

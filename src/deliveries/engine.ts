@@ -10,6 +10,7 @@ import { spanOf } from '../kernel/trace.ts';
 import { announce } from './announce-store.ts';
 import { acquire, claim, readEndpoints } from './claim-store.ts';
 import type { Ask, Claimed, EndpointRow, Wish } from './claim-store.ts';
+import { isSlackEvent } from './event-types.ts';
 import { finish } from './finish-store.ts';
 import type { Finished } from './finish-store.ts';
 import type { Relay } from './relay.ts';
@@ -17,7 +18,7 @@ import { reporter } from './report.ts';
 import { startRun } from './run.ts';
 import type { Finish, RunDeps, Written } from './run-deps.ts';
 import { routeOf, send } from './send.ts';
-import type { SendDeps } from './send.ts';
+import type { Attempt, SendDeps } from './send.ts';
 
 export type EngineDeps = SendDeps & {
   db: Kysely<DB>;
@@ -26,6 +27,8 @@ export type EngineDeps = SendDeps & {
   log: Log;
   retryWaitsMs: readonly number[];
   inFlightCap: number;
+  /** carries what is done in Slack: as `send` does a callback, it never throws */
+  slack: (claimed: Claimed & { body: string }, now: Date) => Promise<Attempt>;
 };
 export type Engine = {
   /** Carries one job: sends all that is due to the endpoint, unless somebody already does. */
@@ -136,7 +139,10 @@ export function createEngine(deps: EngineDeps): Engine {
       metrics.inFlight.inc();
       const attributes = { 'countersign.delivery_id': claimed.id, 'countersign.attempt': claimed.attempt };
       return spanOf('callback attempt', claimed.traceparent, attributes, async (span) => {
-        const attempt = await send(deps, route, claimed, now());
+        const carried = isSlackEvent(claimed.type)
+          ? deps.slack(claimed, now())
+          : send(deps, route, claimed, now());
+        const attempt = await carried;
         span.setAttribute('http.response.status_code', attempt.status_code ?? 0);
         return attempt;
       }).finally(() => metrics.inFlight.dec());

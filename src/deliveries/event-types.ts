@@ -19,9 +19,17 @@ const OPERATIONS_EVENTS = [
 export const EVENT_TYPES = [...CHALLENGE_EVENTS, ...OPERATIONS_EVENTS] as const;
 /** Sent when somebody asks whether an endpoint works. */
 export const TEST_EVENT = 'endpoint.test';
+/** What is done in Slack: a message to be brought up to date, a command to be carried out, an answer to be given. */
+export const SLACK_EVENTS = ['slack.card', 'slack.notice', 'slack.command', 'slack.reply'] as const;
 
 export type EventType = (typeof EVENT_TYPES)[number];
+export type SlackEvent = (typeof SLACK_EVENTS)[number];
 export type OperationsEvent = (typeof OPERATIONS_EVENTS)[number];
+
+/** Whether it is done in Slack, and is no callback. */
+export function isSlackEvent(type: string): boolean {
+  return SLACK_EVENTS.some((one) => one === type);
+}
 
 /** Whether the text is an event that integrations may choose. */
 function isEventType(text: string): text is EventType {

@@ -74,10 +74,14 @@ function isHeld() {
 }
 
 function findEvents(tx: Db, challengeId: string): Promise<HeldEvent[]> {
-  return tx
-    .selectFrom('events')
-    .select(['id', 'type', 'sequence'])
-    .where('challenge_id', '=', challengeId)
-    .$narrowType<{ sequence: number }>()
-    .execute();
+  return (
+    tx
+      .selectFrom('events')
+      .select(['id', 'type', 'sequence'])
+      .where('challenge_id', '=', challengeId)
+      // What is done in Slack waits for nothing.
+      .where('sequence', 'is not', null)
+      .$narrowType<{ sequence: number }>()
+      .execute()
+  );
 }

@@ -2,7 +2,7 @@ import { invalid } from '../kernel/errors.ts';
 import { isUuid } from '../kernel/id.ts';
 import { parseTime } from '../kernel/time.ts';
 import type { Filter } from './desk-store.ts';
-import { EVENT_TYPES, TEST_EVENT } from './event-types.ts';
+import { EVENT_TYPES, SLACK_EVENTS, TEST_EVENT } from './event-types.ts';
 import type { DeadReason } from './schedule.ts';
 
 /** Which deliveries somebody wants to see, newest first. */
@@ -24,7 +24,8 @@ const TRIGGERS = ['event', 'resend', 'test'] as const;
 const DEAD_REASONS = [
   ...(['exhausted', 'gone', 'refused', 'not_sent', 'endpoint_disabled', 'body_deleted'] as const),
 ] satisfies DeadReason[];
-const ALL_TYPES = [...EVENT_TYPES, TEST_EVENT] as const;
+const RESENT_TYPES = [...EVENT_TYPES, ...SLACK_EVENTS] as const;
+const ALL_TYPES = [...RESENT_TYPES, TEST_EVENT] as const;
 
 const MAX_LIST = 100;
 const DEFAULT_LIST = 20;
@@ -66,7 +67,7 @@ export function parseReplay(body: unknown, label = asItIs): ReplayWish {
   const asked = checked(wish.filter ?? {}, FILTERS, label, 'filter');
   const status = readOneOf(asked.status ?? 'dead', label('status'), REPLAYABLE);
   return {
-    filter: { status, ...readFilter(asked, label, EVENT_TYPES) },
+    filter: { status, ...readFilter(asked, label, RESENT_TYPES) },
     dryRun: readBoolean(wish.dry_run ?? true, label('dry_run')),
     limit: readWhole(wish.limit ?? DEFAULT_REPLAY, label('limit'), MAX_REPLAY),
     ratePerSecond: readWhole(wish.rate_per_second ?? DEFAULT_RATE, label('rate_per_second'), MAX_RATE),

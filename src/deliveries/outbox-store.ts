@@ -4,6 +4,7 @@ import type { Db } from '../db/database.ts';
 import type { Events } from '../generated/database.ts';
 import { newId } from '../kernel/id.ts';
 import { endpointOf } from './endpoint.ts';
+import { isSlackEvent } from './event-types.ts';
 import { HELD_LANE } from './hold-store.ts';
 
 /** One place an event is to be sent to. */
@@ -40,7 +41,10 @@ export async function recordDelivery(
 ): Promise<string> {
   const id = newId();
   const { endpoint_id, origin } = endpointOf(integration_id, url);
-  const chosen = trigger === 'event' ? sql`${event.type} = any(integrations.events)` : sql`true`;
+  const chosen =
+    trigger === 'event' && !isSlackEvent(event.type)
+      ? sql`${event.type} = any(integrations.events)`
+      : sql`true`;
   await sql`
     with wanted as (
       select id from integrations where id = ${integration_id} and ${chosen}

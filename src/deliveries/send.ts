@@ -15,7 +15,7 @@ export type SendDeps = {
 };
 /** How an endpoint's callbacks are sent: what is sealed in its row, opened. */
 export type Route = { secrets: string[]; headers: Headers; tls: Tls; reach: Reach };
-/** What one attempt came to; `rule` is the guard's, `retryAfter` the receiver's. */
+/** What one attempt came to; `rule` is the guard's, `retryAfter` the receiver's; the last two as in Outcome. */
 export type Attempt = {
   duration_ms: number;
   dns_ms: number | null;
@@ -28,13 +28,15 @@ export type Attempt = {
   remote_address: string | null;
   retryAfter?: string | undefined;
   rule?: string | undefined;
+  permanent?: boolean;
+  unspent?: boolean;
 };
 
 /** Everything from name resolution to the last byte of the answer (the contract says 10 seconds). */
 const TIMEOUT_MS = 10_000;
 const READ_BYTES = 65_536;
 const EXCERPT_BYTES = 4_096;
-const MESSAGE_CHARS = 500;
+export const MESSAGE_CHARS = 500;
 
 /**
  * Opens what is sealed in an endpoint's row; throws when a key is missing. Headers and client certificate are meant for the
@@ -120,7 +122,8 @@ function timed({ dnsMs, connectMs, firstByteMs }: Timings) {
   return { dns_ms: whole(dnsMs), connect_ms: whole(connectMs), first_byte_ms: whole(firstByteMs) };
 }
 
-const NOTHING = {
+/** What is not known of an attempt that ended early. */
+export const NOTHING = {
   dns_ms: null,
   connect_ms: null,
   first_byte_ms: null,

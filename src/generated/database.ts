@@ -86,6 +86,7 @@ export interface Challenges {
   provider_status: string | null;
   requester_id: string;
   return_url: string | null;
+  slack_instance_id: string | null;
   started_at: Timestamp | null;
   status: 'initiated' | 'in-progress' | 'verified' | 'failed' | 'expired';
   subject: { id: string; email: string | null; issuer: string } | null;
@@ -229,7 +230,7 @@ export interface Integrations {
   headers_sealed: string | null;
   id: string;
   in_flight_cap: number | null;
-  kind: Generated<string>;
+  kind: Generated<'webhook' | 'slack'>;
   mode: 'test' | 'live';
   name: string;
   retry_waits_s: number[] | null;
@@ -280,6 +281,33 @@ export interface SignInAttempts {
   state_hash: string;
   status: 'open' | 'answered' | 'ended';
   ticket_hash: string | null;
+}
+
+export interface SlackMessages {
+  challenge_id: string;
+  channel_id: string | null;
+  event_id: string;
+  language: 'en' | 'de';
+  link_sealed: string | null;
+  posting_at: Timestamp | null;
+  pressed_at: string | null;
+  recipient: string;
+  requester_user: string;
+  role: 'card' | 'notice';
+  shown_hash: string | null;
+  target_user: string;
+  ts: string | null;
+}
+
+export interface SlackWorkspaces {
+  api_url: string;
+  bot_user_id: string | null;
+  channel_id: string | null;
+  connected_at: Timestamp | null;
+  integration_id: string;
+  settings_sealed: string | null;
+  team_id: string | null;
+  team_name: string | null;
 }
 
 export interface SubjectAliases {
@@ -345,6 +373,8 @@ export interface DB {
   proof_keys: ProofKeys;
   provider_accounts: ProviderAccounts;
   sign_in_attempts: SignInAttempts;
+  slack_messages: SlackMessages;
+  slack_workspaces: SlackWorkspaces;
   subject_aliases: SubjectAliases;
   tenant_modes: TenantModes;
   tenants: Tenants;

@@ -294,7 +294,7 @@ export interface paths {
          * What would be sent if its next attempt were made now
          * @description All but the headers of the connection and `User-Agent`. The signatures are real and end with their timestamp's
          *     tolerance: whoever sees one can send it. So the key needs the scope `deliveries:manage` beside `challenges:read`.
-         *     Values of the integration's own headers are shown as `***`.
+         *     Values of the integration's own headers are shown as `***`. 409 for what is done in Slack: it is made up when it is done.
          */
         get: operations["previewDelivery"];
         put?: never;
@@ -472,6 +472,75 @@ export interface paths {
          *     with any of these is the same 401. 403: the client's address is not on the account's list.
          */
         post: operations["receiveWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/slack/{instance_id}/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance_id: components["parameters"]["SlackInstance"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive `/challenge @user [reason]`
+         * @description The command is kept and answered at once; the challenge is created afterwards, once for each `trigger_id`. Errors
+         *     are told to the person who typed it alone. 401: `X-Slack-Signature` is not of this workspace's signing secret, or
+         *     `X-Slack-Request-Timestamp` is more than five minutes off. 403: it comes from another workspace.
+         */
+        post: operations["receiveSlackCommand"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/slack/{instance_id}/interactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance_id: components["parameters"]["SlackInstance"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive a press of a button in a card
+         * @description Only the person whom the card asks may press, and each press counts once; whoever else is told so, alone. 401 and
+         *     403 as for commands.
+         */
+        post: operations["receiveSlackInteraction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/slack/{instance_id}/manifest.yaml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance_id: components["parameters"]["SlackInstance"];
+            };
+            cookie?: never;
+        };
+        /**
+         * The app manifest to create the workspace's Slack app from
+         * @description Holds this server's addresses and the scopes the app needs; no secret.
+         */
+        get: operations["showSlackManifest"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -894,6 +963,11 @@ export interface components {
         /**
          * @description `target_user_id` or `target_user_email` is required. Null and empty texts count as left out. Unknown fields
          *     are ignored and named in `warnings`.
+         *
+         *     With `integration_type` `slack`, `target_user_id` is the person's id in the workspace, `target_user_email` the
+         *     address they have there, and both, if given, must be the same person; so for who asks. The answer may take as
+         *     long as Slack takes to say who they are. A callback is sent only if this request names a `callback_url`.
+         *     What belongs to `slack` alone is ignored without it.
          */
         CreateChallenge: {
             /** @description Your identifier of the person. */
@@ -913,10 +987,19 @@ export interface components {
             /** @description Left out: the tenant's default, else 15. */
             expiry_minutes?: number | null;
             /**
-             * @description `slack` needs a Slack workspace.
+             * @description `slack`: the person is asked in Slack, and whoever asked is told there. It needs a connected workspace.
              * @enum {string|null}
              */
             integration_type?: "webhook" | "slack" | null;
+            /**
+             * Format: uuid
+             * @description For `slack`: the workspace. Left out: the tenant's first of the key's mode.
+             */
+            slack_instance_id?: string | null;
+            /** @description For `slack`: who asks, by their id there. Without it and `requester_email` it is the app's own bot. */
+            slack_user_id?: string | null;
+            /** @description For `slack`: who asks, by their e-mail address there. One that the workspace does not know is an error. */
+            requester_email?: string | null;
             metadata?: components["schemas"]["Metadata"] | null;
             /**
              * @description How the person proves who they are: the company's sign-in or a provider set up for the key's mode, or in test mode the sandbox. Left out: the tenant's default.
@@ -1029,8 +1112,8 @@ export interface components {
             }[];
         };
         /**
-         * @description `declined`, `incident_reported` (the person says it was not them), `canceled`, `provider_expired`,
-         *     `provider_abandoned`, or `access_denied` (the person said no at the company's sign-in). Where every try to sign in
+         * @description `declined`, `incident_reported` (the person says it was not them), `canceled`, `undeliverable` (Slack would not
+         *     take the message to the person), `provider_expired`, `provider_abandoned`, or `access_denied` (the person said no at the company's sign-in). Where every try to sign in
          *     was used up, why the last one did not count: `subject_mismatch` (somebody else signed in),
          *     `stale_authentication`, `insufficient_acr`, `email_not_verified`, `no_subject`, or what was wrong with the answer
          *     (`malformed_response`, `unsigned_assertion`, `bad_signature`, `wrong_issuer`, `wrong_audience`,
@@ -1070,6 +1153,11 @@ export interface components {
              */
             provider: "oidc" | "saml" | "veriff" | "berbix" | "passbase" | "sandbox" | null;
             return_url: components["schemas"]["NullableText"];
+            /**
+             * Format: uuid
+             * @description The workspace in which the person was asked; null when it was not in Slack.
+             */
+            slack_instance_id: string | null;
             verification_code: components["schemas"]["VerificationCode"];
             /**
              * @description The provider's own newest word, such as `review` while somebody there has to look, or `declined` when another
@@ -1235,8 +1323,12 @@ export interface components {
         };
         /** Format: date-time */
         ExactTime: string;
-        /** @enum {string} */
-        EventType: "challenge.completed" | "challenge.incident_reported" | "challenge.expired" | "endpoint.opened" | "endpoint.failing" | "endpoint.recovered" | "endpoint.disabled" | "endpoint.enabled" | "endpoint.gone" | "delivery.failing" | "delivery.dead" | "secret.rotated" | "endpoint.test";
+        /**
+         * @description Those that begin with `slack` are done in Slack: the message that asks the person, the one that tells whoever
+         *     asked, a `/challenge` to be carried out, and an answer that only one person sees.
+         * @enum {string}
+         */
+        EventType: "challenge.completed" | "challenge.incident_reported" | "challenge.expired" | "endpoint.opened" | "endpoint.failing" | "endpoint.recovered" | "endpoint.disabled" | "endpoint.enabled" | "endpoint.gone" | "delivery.failing" | "delivery.dead" | "secret.rotated" | "endpoint.test" | "slack.card" | "slack.notice" | "slack.command" | "slack.reply";
         /**
          * @description The last three are final.
          * @enum {string}
@@ -1245,11 +1337,11 @@ export interface components {
         /** @enum {string} */
         DeliveryTrigger: "event" | "resend" | "test";
         /**
-         * @description All attempts failed; the URL answered 410; it leads where callbacks may not go; our own faults kept it from
-         *     being sent; an endpoint was disabled; the body was deleted first.
+         * @description All attempts failed; the URL answered 410; it leads where callbacks may not go; Slack said why it will
+         *     never take it; our own faults kept it from being sent; an endpoint was disabled; the body was deleted first.
          * @enum {string}
          */
-        DeadReason: "exhausted" | "gone" | "refused" | "not_sent" | "endpoint_disabled" | "body_deleted";
+        DeadReason: "exhausted" | "gone" | "refused" | "rejected" | "not_sent" | "endpoint_disabled" | "body_deleted";
         Delivery: {
             /** Format: uuid */
             delivery_id: string;
@@ -1586,7 +1678,10 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The database is away. A create may have been stored all the same; repeat it with its `Idempotency-Key`. */
+        /**
+         * @description The database is away, or, for a create in Slack, Slack does not say who somebody is. A create may have been
+         *     stored all the same; repeat it with its `Idempotency-Key`.
+         */
         Unavailable: {
             headers: {
                 [name: string]: unknown;
@@ -1636,11 +1731,18 @@ export interface components {
         };
     };
     parameters: {
+        SlackInstance: string;
         ChallengeId: string;
         DeliveryId: string;
         EndpointId: string;
     };
-    requestBodies: never;
+    requestBodies: {
+        Slack: {
+            content: {
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+    };
     headers: never;
     pathItems: never;
 }
@@ -2374,6 +2476,89 @@ export interface operations {
             404: components["responses"]["NotFound"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    receiveSlackCommand: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance_id: components["parameters"]["SlackInstance"];
+            };
+            cookie?: never;
+        };
+        requestBody: components["requestBodies"]["Slack"];
+        responses: {
+            /** @description What the person who typed it, and nobody else, is shown. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        response_type: "ephemeral";
+                        text: string;
+                    };
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+        };
+    };
+    receiveSlackInteraction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance_id: components["parameters"]["SlackInstance"];
+            };
+            cookie?: never;
+        };
+        requestBody: components["requestBodies"]["Slack"];
+        responses: {
+            /** @description Taken. What there is to say is sent to `response_url`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    showSlackManifest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance_id: components["parameters"]["SlackInstance"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The manifest. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/yaml": string;
+                };
+            };
+            404: components["responses"]["NotFound"];
             503: components["responses"]["Unavailable"];
         };
     };

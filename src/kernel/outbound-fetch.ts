@@ -5,11 +5,17 @@ const TIMEOUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 262_144;
 
 /** What a library hands to fetch; the time limit of this server is the shorter one, so a signal is not looked at. */
-type FetchOptions = { method: string; headers: Record<string, string>; body?: unknown };
+type FetchOptions = {
+  method: string;
+  headers: Record<string, string>;
+  body?: unknown;
+  /** as in OutboundRequest */
+  once?: boolean;
+};
 
 /** The way out in the form of fetch, for libraries: same guard, no redirects, 10 seconds; rejects with OutboundError alone. */
 export function fetchThrough(outbound: Outbound, reach: Reach) {
-  return async (url: string, { method, headers, body }: FetchOptions): Promise<Response> => {
+  return async (url: string, { method, headers, body, once = false }: FetchOptions): Promise<Response> => {
     const answer = await outbound.request({
       method: method as OutboundRequest['method'],
       url,
@@ -19,6 +25,7 @@ export function fetchThrough(outbound: Outbound, reach: Reach) {
       reach,
       timeoutMs: TIMEOUT_MS,
       maxBytes: MAX_ANSWER_BYTES,
+      once,
     });
     if (answer.truncated)
       throw new OutboundError('too_large', `The answer has more than ${MAX_ANSWER_BYTES} bytes.`);

@@ -36,6 +36,8 @@ export type OutboundRequest = {
   tls?: Tls | undefined;
   timeoutMs: number;
   maxBytes: number;
+  /** never written a second time, not even when the other side seems to have closed an idle connection just then */
+  once?: boolean;
 };
 
 /** Whatever the other side said, never decompressed; `truncated` when the body went beyond maxBytes. */
@@ -127,7 +129,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
         return await attempt(request, wire, request.timeoutMs);
       } catch (error) {
         const failure = failureOf(error, request, wire);
-        if (failure.errorClass !== 'reset' || !isStale(wire)) throw failure;
+        if (failure.errorClass !== 'reset' || !isStale(wire) || request.once) throw failure;
       }
       const again: Wire = { onSent: options.onConnection };
       const leftMs = Math.max(request.timeoutMs - (performance.now() - began), 1);

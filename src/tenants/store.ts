@@ -19,7 +19,7 @@ export type KeyRights = { scopes: string[]; own_only: boolean };
 /** What can be said of an integration when it is made. */
 export type NewIntegration = Pick<
   Insertable<Integrations>,
-  'tenant_id' | 'name' | 'callback_url' | 'events' | 'retry_waits_s' | 'in_flight_cap'
+  'tenant_id' | 'kind' | 'name' | 'callback_url' | 'events' | 'retry_waits_s' | 'in_flight_cap'
 > & { mode: Mode };
 /** Who is asking: the integration behind an API key, and what its tenant has decided. */
 export type Caller = {

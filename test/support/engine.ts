@@ -18,7 +18,7 @@ export function startEngine(db: EngineDeps['db'], key: Buffer, changes: Partial<
   const relay = { wake: (ids: readonly string[]) => void woken.push(...ids), schedule: () => undefined };
   const engine = createEngine({
     ...{ db, outbound, reachOf, sealer: createSealer([key]), metrics, retryWaitsMs, inFlightCap },
-    ...{ relay, log: createLog('silent'), ...changes },
+    ...{ relay, log: createLog('silent'), slack: noSlack, ...changes },
   });
   return {
     carry: engine.carry,
@@ -36,6 +36,9 @@ export function startEngine(db: EngineDeps['db'], key: Buffer, changes: Partial<
     close: () => outbound.close(),
   };
 }
+
+/** None of these tests has anything to do in Slack. */
+const noSlack = () => Promise.reject(new Error('there is no Slack here'));
 
 /** Every delivery of an endpoint with how many attempts of it were written down. */
 export async function ledgerOf(db: Db, endpointId: string) {

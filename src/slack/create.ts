@@ -1,0 +1,135 @@
+import { createChallenge, createOnce, findAnswer } from '../challenges/create.ts';
+import type { About, Addition, Created } from '../challenges/create.ts';
+import { DEFAULT_REQUESTER } from '../challenges/input.ts';
+import type { CreateChallenge, SlackWish } from '../challenges/input.ts';
+import type { Db } from '../db/database.ts';
+import { slackEndpointOf } from '../deliveries/endpoint.ts';
+import { insertMessage } from '../deliveries/messages-store.ts';
+import type { NewMessage } from '../deliveries/messages-store.ts';
+import { invalid } from '../kernel/errors.ts';
+import type { Sealer } from '../kernel/crypto.ts';
+import type { Caller } from '../tenants/store.ts';
+import { clientOf } from './deps.ts';
+import type { SlackDeps } from './deps.ts';
+import { asUnavailable } from './error.ts';
+import { findPeople } from './people.ts';
+import type { People } from './people.ts';
+import { openWorkspace } from './workspace.ts';
+import type { Workspace } from './workspace.ts';
+import { listWorkspaces } from './workspaces-store.ts';
+
+type Request = { input: CreateChallenge & { slack: SlackWish }; key?: string | undefined };
+
+const NO_EMAIL =
+  'Slack shows no e-mail address of this person, so nobody who signs in can be matched with them; the app needs the scope users:read.email';
+
+/**
+ * Creates a challenge that is put to the person in Slack: finds out who is meant, then writes challenge and messages in
+ * one transaction. A 400 names the field of whoever is not there; a 503 says that Slack does not tell.
+ */
+export async function createInSlack(
+  deps: SlackDeps,
+  caller: Caller,
+  { input, key }: Request,
+  about: About = {},
+): Promise<{ answer: Created; replayed: boolean }> {
+  // Before Slack is asked: what was answered once is answered again, whatever has become of Slack since.
+  const first = key === undefined ? undefined : await findAnswer(deps, caller, { input, key });
+  if (first) return { answer: first, replayed: true };
+  const workspace = await chooseWorkspace(deps, caller, input.slack.instance_id);
+  const people = await findPeople(clientOf(deps, workspace), workspace, input, input.slack).catch(
+    (error: unknown) => {
+      throw asUnavailable(error);
+    },
+  );
+  return createFor(deps, caller, { input, key, workspace, people }, about);
+}
+
+/** The same once it is known who is meant. */
+export async function createFor(
+  deps: SlackDeps,
+  caller: Caller,
+  { input, key, workspace, people }: Request & { workspace: Workspace; people: People },
+  { warnings = [], ...about }: About = {},
+): Promise<{ answer: Created; replayed: boolean }> {
+  const addition = additionOf(deps, input, workspace, people);
+  const told = { ...about, warnings: people.target.email === null ? [...warnings, NO_EMAIL] : warnings };
+  const done =
+    key === undefined
+      ? { answer: await createChallenge(deps, caller, input, told, addition), replayed: false }
+      : await createOnce(deps, caller, { input, key }, told, addition);
+  if (!done.replayed) deps.wake([slackEndpointOf(workspace.id)]);
+  return done;
+}
+
+/** Where the person's link belongs, so that a sealed value copied to another row does not open. */
+export function linkContext(eventId: string): string {
+  return `slack_messages:${eventId}`;
+}
+
+async function chooseWorkspace(
+  { db, sealer }: { db: Db; sealer: Sealer },
+  { tenant_id, mode }: Caller,
+  wanted: string | null,
+): Promise<Workspace> {
+  const rows = await listWorkspaces(db, tenant_id);
+  const connected = rows.filter((row) => row.mode === mode && row.settings_sealed !== null);
+  const [first] = connected;
+  if (!first)
+    throw invalid(
+      `no Slack workspace is configured for this tenant in ${mode} mode; see \`countersign slack add --help\``,
+      'integration_type',
+    );
+  const chosen = wanted === null ? first : connected.find(({ id }) => id === wanted);
+  const workspace = chosen && openWorkspace(sealer, chosen);
+  if (!workspace) {
+    const names = connected.map(({ id, name }) => `${id} (${name})`).join(', ');
+    throw invalid(
+      `slack_instance_id must be a connected workspace of ${mode} mode: ${names}`,
+      'slack_instance_id',
+    );
+  }
+  return workspace;
+}
+
+function additionOf(
+  { sealer }: { sealer: Sealer },
+  { callback_url, requester_id }: CreateChallenge,
+  { id, channel_id }: Workspace,
+  { target, requester }: People,
+): Addition {
+  const both = { target_user: target.id, requester_user: requester.id };
+  const notified = requester.isAutomatic ? channel_id : requester.id;
+  return {
+    fields: {
+      target_user_id: target.id,
+      target_user_email: target.email,
+      requester_id: requester_id === DEFAULT_REQUESTER ? requester.id : requester_id,
+      slack_instance_id: id,
+      // Slack tells whoever asked; the integration's own address is for those that do not ask there.
+      callback_url,
+    },
+    async record(tx, challenge, { verification_url }) {
+      const about = { ...challenge, slack_instance_id: id };
+      const { created_at } = challenge;
+      const at = new Date(created_at);
+      const seal = (eventId: string) => sealer.seal(verification_url, linkContext(eventId));
+      const card: NewMessage = {
+        role: 'card',
+        recipient: target.id,
+        language: target.language,
+        ...both,
+        seal,
+      };
+      await insertMessage(tx, about, card, at);
+      if (notified === null) return;
+      const notice: NewMessage = {
+        role: 'notice',
+        recipient: notified,
+        language: requester.language,
+        ...both,
+      };
+      await insertMessage(tx, about, notice, at);
+    },
+  };
+}

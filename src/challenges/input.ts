@@ -84,9 +84,13 @@ export function parseCreateChallenge(body: unknown): { input: CreateChallenge; w
     throw invalid('target_user_id or target_user_email is required', 'target_user_id');
   }
   if (isSlack) checkSlackUser(input.target_user_id, 'target_user_id');
+  const misplaced = isSlack ? [] : SLACK_FIELDS.filter((name) => name in body);
   return {
     input,
-    warnings: unknownFields(body, isSlack ? [...CREATE_FIELDS, ...SLACK_FIELDS] : CREATE_FIELDS),
+    warnings: [
+      ...misplaced.map((name) => `${name} was ignored; it is for integration_type "slack"`),
+      ...unknownFields(body, [...CREATE_FIELDS, ...SLACK_FIELDS]),
+    ],
   };
 }
 

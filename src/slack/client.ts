@@ -1,24 +1,19 @@
 import { WebClient } from '@slack/web-api';
 import type { Logger } from '@slack/web-api';
+import { parseUrl } from '../kernel/address.ts';
 import type { Outbound, Reach } from '../kernel/outbound.ts';
 import { fetchThrough } from '../kernel/outbound-fetch.ts';
 import type { View } from './cards.ts';
-import { limited, slackErrorOf, SlackError, unreachable } from './error.ts';
+import { answered, limited, noneOfSlacks, slackErrorOf, SlackError, unreachable } from './error.ts';
+import { memberOf } from './member.ts';
+import type { Member } from './member.ts';
 import type { Workspace } from './workspace.ts';
+
+export type { Member } from './member.ts';
 
 export type Http = { outbound: Outbound; reach: Reach };
 /** Where a posted message stands. */
 export type Place = { channel_id: string; ts: string };
-/** A member of a workspace, as Slack describes them. */
-export type Member = {
-  id: string;
-  email: string | null;
-  language: 'en' | 'de';
-  is_bot: boolean;
-  deleted: boolean;
-  /** belongs to another workspace, and is here by a shared channel */
-  is_stranger: boolean;
-};
 /** What the token is for, and what it may do; scopes are null where Slack does not say. */
 export type Identity = {
   team_id: string;
@@ -37,7 +32,6 @@ const METADATA_TYPE = 'countersign_message';
 /** Slack's clock and ours need not agree. */
 const CLOCK_MS = 5 * 60_000;
 const HISTORY = 100;
-const SLACKBOT = 'USLACKBOT';
 
 /** What this server asks of Slack; everything throws SlackError when it does not succeed. */
 export function createClient(workspace: Pick<Workspace, 'api_url' | 'bot_token'>, http: Http) {
@@ -48,38 +42,46 @@ export function createClient(workspace: Pick<Workspace, 'api_url' | 'bot_token'>
     logger: SILENT,
     // Once: what is to be tried again is a delivery.
     retryConfig: { retries: 0 },
-    rejectRateLimitedCalls: true,
     allowAbsoluteUrls: false,
-    fetch: (url, { method = 'GET', headers = {}, body } = {}) =>
-      through(String(url), { method, headers, body, once: String(url).endsWith(POST_METHOD) }),
+    async fetch(url, { method = 'GET', headers = {}, body } = {}) {
+      const once = String(url).endsWith(POST_METHOD);
+      const answer = await through(String(url), { method, headers, body, once });
+      // Not left to the client, to which a 429 without Retry-After is nothing in particular.
+      if (answer.status === 429) throw limited(Number(answer.headers.get('retry-after')));
+      return answer;
+    },
   });
+
+  const memberById = async (user: string, teamId: string): Promise<Member | undefined> => {
+    const said = await found(told(client.users.info({ user, include_locale: true })), UNKNOWN);
+    return said && memberOf(said.user, teamId);
+  };
 
   return {
     /** Whose token it is. */
     async identity(): Promise<Identity> {
       const said = await told(client.auth.test());
-      const { team_id = '', team = '', user_id = '', bot_id, response_metadata } = said;
+      const { team = '', bot_id, response_metadata } = said;
       const scopes = response_metadata?.scopes ?? null;
+      const [team_id, user_id] = [given(said.team_id), given(said.user_id)];
       return { team_id, team_name: team, user_id, is_bot: bot_id !== undefined, scopes };
     },
 
     /** The member with this id; undefined when the workspace does not know it. */
-    async memberById(user: string, teamId: string): Promise<Member | undefined> {
-      const said = await found(told(client.users.info({ user, include_locale: true })), UNKNOWN);
-      return said?.user && memberOf(said.user, teamId);
-    },
+    memberById,
 
     /** The member with this e-mail address; undefined when the workspace does not know it. */
     async memberByEmail(email: string, teamId: string): Promise<Member | undefined> {
       const said = await found(told(client.users.lookupByEmail({ email })), UNKNOWN);
-      return said?.user && memberOf(said.user, teamId);
+      // Asked once more, because this answer does not tell the language.
+      return said && memberById(given(said.user?.id), teamId);
     },
 
     /** Posts a message to a person or a channel; `id` finds it again. */
     async post(recipient: string, view: View, id: string): Promise<Place> {
       const metadata = { event_type: METADATA_TYPE, event_payload: { id } };
       const said = await told(client.chat.postMessage({ channel: recipient, ...view, ...PLAIN, metadata }));
-      return { channel_id: said.channel ?? '', ts: said.ts ?? '' };
+      return { channel_id: given(said.channel), ts: given(said.ts) };
     },
 
     /** Rewrites a message; false when it is not there any more. */
@@ -126,10 +128,7 @@ export function createClient(workspace: Pick<Workspace, 'api_url' | 'bot_token'>
         });
       const { status, headers } = answer;
       if (status === 429) throw limited(Number(headers['retry-after']));
-      if (status >= 500)
-        throw new SlackError('unavailable', `http_${status}`, `Slack answers ${status}`, {
-          statusCode: status,
-        });
+      if (status >= 500) throw answered(status);
       return status >= 200 && status < 300;
     },
 
@@ -171,39 +170,20 @@ async function found<T>(call: Promise<T>, absent: readonly string[]): Promise<T 
   }
 }
 
+/** What every answer of Slack's has. */
+function given(value: string | undefined): string {
+  if (!value) throw noneOfSlacks();
+  return value;
+}
+
 function isPerson(recipient: string): boolean {
   return /^[UW]/.test(recipient);
 }
 
-/** As in users.info; what is missing is not so. */
-type SlackUser = {
-  id?: string;
-  team_id?: string;
-  is_bot?: boolean;
-  deleted?: boolean;
-  is_stranger?: boolean;
-  locale?: string;
-  enterprise_user?: { teams?: string[] };
-  profile?: { email?: string };
-};
-
-function memberOf(user: SlackUser, teamId: string): Member {
-  const { id = '', team_id = teamId, locale = '', profile } = user;
-  const isHere = team_id === teamId || user.enterprise_user?.teams?.includes(teamId) === true;
-  return {
-    id,
-    email: profile?.email ?? null,
-    language: locale.startsWith('de') ? 'de' : 'en',
-    is_bot: user.is_bot === true || id === SLACKBOT,
-    deleted: user.deleted === true,
-    is_stranger: user.is_stranger === true || !isHere,
-  };
-}
-
 /** Only Slack's own host is answered, whatever a request said. */
 function checkResponseUrl(apiUrl: string, url: string): void {
-  const [api, given] = [new URL(apiUrl), new URL(url)];
-  const isSlack = given.hostname === api.hostname || given.hostname === `hooks.${api.hostname}`;
-  if (!isSlack || given.protocol !== api.protocol)
+  const [api, response] = [parseUrl(apiUrl), parseUrl(url)];
+  const isSlack = response?.hostname === api?.hostname || response?.hostname === `hooks.${api?.hostname}`;
+  if (!api || !response || !isSlack || response.protocol !== api.protocol)
     throw new SlackError('refused', 'foreign_response_url', 'the response_url is none of Slack’s');
 }

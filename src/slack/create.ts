@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createChallenge, createOnce, findAnswer } from '../challenges/create.ts';
 import type { About, Addition, Created } from '../challenges/create.ts';
 import { DEFAULT_REQUESTER } from '../challenges/input.ts';
@@ -11,7 +12,7 @@ import type { Sealer } from '../kernel/crypto.ts';
 import type { Caller } from '../tenants/store.ts';
 import { clientOf } from './deps.ts';
 import type { SlackDeps } from './deps.ts';
-import { asUnavailable } from './error.ts';
+import { asUnavailable, SlackError } from './error.ts';
 import { findPeople } from './people.ts';
 import type { People } from './people.ts';
 import { openWorkspace } from './workspace.ts';
@@ -20,6 +21,8 @@ import { listWorkspaces } from './workspaces-store.ts';
 
 type Request = { input: CreateChallenge & { slack: SlackWish }; key?: string | undefined };
 
+/** Programs tend to wait for 10 seconds. */
+const ASK_MS = 8_000;
 const NO_EMAIL =
   'Slack shows no e-mail address of this person, so nobody who signs in can be matched with them; the app needs the scope users:read.email';
 
@@ -37,11 +40,10 @@ export async function createInSlack(
   const first = key === undefined ? undefined : await findAnswer(deps, caller, { input, key });
   if (first) return { answer: first, replayed: true };
   const workspace = await chooseWorkspace(deps, caller, input.slack.instance_id);
-  const people = await findPeople(clientOf(deps, workspace), workspace, input, input.slack).catch(
-    (error: unknown) => {
-      throw asUnavailable(error);
-    },
-  );
+  const found = findPeople(clientOf(deps, workspace), workspace, input, input.slack);
+  const people = await inTime(found).catch((error: unknown) => {
+    throw asUnavailable(error);
+  });
   return createFor(deps, caller, { input, key, workspace, people }, about);
 }
 
@@ -65,6 +67,15 @@ export async function createFor(
 /** Where the person's link belongs, so that a sealed value copied to another row does not open. */
 export function linkContext(eventId: string): string {
   return `slack_messages:${eventId}`;
+}
+
+/** What Slack says before the program that asks us gives up; however many questions there are. */
+function inTime<T>(work: Promise<T>): Promise<T> {
+  const done = new AbortController();
+  const late = sleep(ASK_MS, undefined, { signal: done.signal }).then(() => {
+    throw new SlackError('unavailable', 'timeout', `Slack does not answer within ${ASK_MS / 1_000} s`);
+  });
+  return Promise.race([work, late]).finally(() => done.abort());
 }
 
 async function chooseWorkspace(

@@ -34,47 +34,67 @@ const PASSING: ReadonlySet<string> = new Set([
 ]);
 const LIMITED: ReadonlySet<string> = new Set(['ratelimited', 'rate_limited', 'message_limit_exceeded']);
 const DEFAULT_RETRY_AFTER_S = 30;
+/** As Slack writes what was wrong; a page of something on the way says anything. */
+const WORD = /^[\w-]{1,80}$/;
+const SCOPES = /^[\w.:, -]{1,200}$/;
 
-/** What the client threw, as a SlackError that holds nothing secret; other errors come back as they are. */
-export function slackErrorOf(error: unknown): unknown {
-  const { code } = (error ?? {}) as { code?: string };
-  if (code === ErrorCode.RateLimitedError) return limited((error as { retryAfter: number }).retryAfter);
-  if (code === ErrorCode.HTTPError) {
-    const { statusCode } = error as { statusCode: number };
-    return new SlackError('unavailable', `http_${statusCode}`, `Slack answers ${statusCode}`, { statusCode });
-  }
+/** What a call of the client threw, as a SlackError that holds nothing secret. */
+export function slackErrorOf(error: unknown): SlackError {
+  const { code } = (error ?? {}) as { code?: unknown };
+  if (code === ErrorCode.HTTPError) return answered((error as { statusCode: number }).statusCode);
   if (code === ErrorCode.RequestError) return unreachable((error as { original: unknown }).original);
   if (code === ErrorCode.PlatformError) return refused((error as { data: Refusal }).data);
-  return error;
+  // It stumbles over JSON that is no object.
+  return noneOfSlacks();
 }
 
-/** What the outbound client threw while Slack was called. */
+/** What was thrown while Slack was called. */
 export function unreachable(original: unknown): SlackError {
-  const known = original instanceof OutboundError ? original : undefined;
-  const reason = known?.message ?? 'the answer is none of Slack’s';
-  return new SlackError('unavailable', known?.errorClass ?? 'reset', `Slack cannot be reached: ${reason}`, {
-    rule: known?.rule,
+  if (original instanceof SlackError) return original;
+  if (!(original instanceof OutboundError)) return noneOfSlacks();
+  const { errorClass, message, rule } = original;
+  return new SlackError('unavailable', errorClass, `Slack cannot be reached: ${withoutStop(message)}`, {
+    rule,
   });
+}
+
+/** Slack, or something on the way to it, answered with a status that says nothing of the call. */
+export function answered(statusCode: number): SlackError {
+  return new SlackError('unavailable', `http_${statusCode}`, `Slack answers ${statusCode}`, { statusCode });
+}
+
+/** What came is no answer of Slack's API: another program's, or one on the way. */
+export function noneOfSlacks(): SlackError {
+  return new SlackError('unavailable', 'bad_answer', 'the answer is none of Slack’s');
 }
 
 /** Slack asks not to be called for so many seconds. */
 export function limited(seconds: number | undefined): SlackError {
-  const retryAfterS = seconds || DEFAULT_RETRY_AFTER_S;
+  const known = seconds !== undefined && Number.isSafeInteger(seconds) && seconds > 0;
+  const retryAfterS = known ? seconds : DEFAULT_RETRY_AFTER_S;
   return new SlackError('limited', 'rate_limited', `Slack asks to wait ${retryAfterS} s`, { retryAfterS });
 }
 
 /** The same for a program that is waiting for an answer: a 503 that says what to do. */
 export function asUnavailable(error: unknown): unknown {
   if (!(error instanceof SlackError)) return error;
-  const cure = error.kind === 'refused' ? 'see `countersign slack test`' : 'try again';
+  // Neither Slack's refusal nor that of our own guard passes by itself.
+  const lasts = error.kind === 'refused' || error.about.rule !== undefined;
+  const cure = lasts ? 'see `countersign slack test`' : 'try again';
   return new AppError('unavailable', `${error.message}; ${cure}`);
 }
 
-type Refusal = { error: string; needed?: string };
+type Refusal = { error?: unknown; needed?: unknown };
 
 function refused({ error, needed }: Refusal): SlackError {
+  if (typeof error !== 'string' || !WORD.test(error)) return noneOfSlacks();
   if (LIMITED.has(error)) return limited(undefined);
   if (PASSING.has(error)) return new SlackError('unavailable', error, `Slack has trouble: ${error}`);
-  const missing = error === 'missing_scope' && needed ? ` (the app needs ${needed})` : '';
+  const scopes = typeof needed === 'string' && SCOPES.test(needed) ? needed : undefined;
+  const missing = error === 'missing_scope' && scopes ? ` (the app needs ${scopes})` : '';
   return new SlackError('refused', error, `Slack refuses: ${error}${missing}`);
+}
+
+function withoutStop(sentence: string): string {
+  return sentence.replace(/\.$/, '');
 }

@@ -21,11 +21,13 @@ export async function findPeople(
   input: Pick<CreateChallenge, 'target_user_id' | 'target_user_email'>,
   slack: SlackWish,
 ): Promise<People> {
-  const requester = await findRequester(client, workspace, slack);
-  const target = await findPerson(client, workspace, {
-    ...{ id: input.target_user_id, email: input.target_user_email },
-    fields: { id: 'target_user_id', email: 'target_user_email' },
-  });
+  const [requester, target] = await inOrder(
+    findRequester(client, workspace, slack),
+    findPerson(client, workspace, {
+      ...{ id: input.target_user_id, email: input.target_user_email },
+      fields: { id: 'target_user_id', email: 'target_user_email' },
+    }),
+  );
   if (!target) throw invalid('target_user_id or target_user_email is required', 'target_user_id');
   return { target, requester };
 }
@@ -53,10 +55,12 @@ async function findPerson(
   { id, email, fields }: Named,
 ): Promise<Member | undefined> {
   const { team_id } = workspace;
-  const byId = id === null ? undefined : await client.memberById(id, team_id);
-  if (id !== null) checkPerson(byId, fields.id, workspace);
-  const byEmail = email === null ? undefined : await client.memberByEmail(email, team_id);
-  if (email !== null) checkPerson(byEmail, fields.email, workspace);
+  const named = async (field: string, asked: Promise<Member | undefined>) =>
+    checkedPerson(await asked, field, workspace);
+  const [byId, byEmail] = await inOrder(
+    id === null ? undefined : named(fields.id, client.memberById(id, team_id)),
+    email === null ? undefined : named(fields.email, client.memberByEmail(email, team_id)),
+  );
   if (byId && byEmail && byId.id !== byEmail.id)
     throw invalid(
       `${fields.id} and ${fields.email} are two different people in this workspace`,
@@ -68,10 +72,17 @@ async function findPerson(
     : byEmail && { ...byEmail, email: byEmail.email ?? email };
 }
 
-function checkPerson(member: Member | undefined, field: string, { team_name, name }: Workspace): void {
+function checkedPerson(member: Member | undefined, field: string, { team_name, name }: Workspace): Member {
   const where = `the Slack workspace "${team_name ?? name}"`;
   if (!member) throw invalid(`${field} is nobody in ${where}`, field);
   if (member.deleted) throw invalid(`${field} is a deactivated account in ${where}`, field);
   if (member.is_bot) throw invalid(`${field} is a bot in ${where}, and no person`, field);
   if (member.is_stranger) throw invalid(`${field} is a guest from another company in ${where}`, field);
+  return member;
+}
+
+/** Both are under way, because a program waits; what is wrong with the first is told first. */
+async function inOrder<A, B>(first: A | Promise<A>, second: B | Promise<B>): Promise<[A, B]> {
+  Promise.resolve(second).catch(() => undefined);
+  return [await first, await second];
 }

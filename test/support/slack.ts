@@ -154,7 +154,7 @@ export async function startSlack() {
 export type Slack = Awaited<ReturnType<typeof startSlack>>;
 /** Connects the workspace to the server's first tenant, or another; returns the id of the integration. */
 export async function connectSlack(
-  server: TestServer,
+  server: Pick<TestServer, 'db' | 'sealer'>,
   slack: Slack,
   wish: { mode?: 'test' | 'live'; tenant_id?: string; name?: string; channel?: string; team?: string } = {},
 ): Promise<string> {

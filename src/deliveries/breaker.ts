@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { Endpoints } from '../generated/database.ts';
-import { askedPauseMs, isSuccess } from './schedule.ts';
+import { askedPauseMs, isSuccess, isUnasked } from './schedule.ts';
 import type { Outcome } from './schedule.ts';
 
 /** What is known of an endpoint's health (delivery.md §6); written by the one run that sends to it. */
@@ -70,8 +70,8 @@ export function stateOf(health: Health, now: Date): State {
 
 /** The endpoint's health after one attempt, and what turned by it. */
 export function afterAttempt(health: Health, outcome: Outcome, now: Date): { health: Health; turns: Turn[] } {
-  if (NO_SIGN.has(outcome.errorClass) || outcome.statusCode === 410 || outcome.permanent)
-    return { health, turns: [] };
+  if (NO_SIGN.has(outcome.errorClass) || outcome.statusCode === 410) return { health, turns: [] };
+  if (outcome.permanent || isUnasked(outcome)) return { health, turns: [] };
   const counted = count(health, isSuccess(outcome), now);
   return isSuccess(outcome) ? afterSuccess(counted, now) : afterFailure(counted, outcome, now);
 }

@@ -34,11 +34,11 @@ export function conclude(
     random: number;
   },
 ): Conclusion {
-  const { retryAfter, rule: _, permanent, unspent, ...record } = attempt;
+  const { retryAfter, rule: _, permanent, unspent, urgent, ...record } = attempt;
   const outcome: Outcome = {
     statusCode: attempt.status_code ?? undefined,
     errorClass: attempt.error_class ?? undefined,
-    ...{ retryAfter, permanent, unspent },
+    ...{ retryAfter, permanent, unspent, urgent },
   };
   const { attempt: number, last_error_class: lastErrorClass, deferred_ms: deferredMs } = claimed;
   const course = { attempt: number, lastErrorClass, deferredMs, waitsMs: by.waitsMs };

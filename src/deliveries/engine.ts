@@ -28,7 +28,7 @@ export type EngineDeps = SendDeps & {
   retryWaitsMs: readonly number[];
   inFlightCap: number;
   /** carries what is done in Slack: as `send` does a callback, it never throws */
-  slack: (claimed: Claimed & { body: string }, now: Date) => Promise<Attempt>;
+  slack: (claimed: Claimed & { body: string }) => Promise<Attempt>;
 };
 export type Engine = {
   /** Carries one job: sends all that is due to the endpoint, unless somebody already does. */
@@ -138,11 +138,10 @@ export function createEngine(deps: EngineDeps): Engine {
     send: (route, claimed) => {
       metrics.inFlight.inc();
       const attributes = { 'countersign.delivery_id': claimed.id, 'countersign.attempt': claimed.attempt };
-      return spanOf('callback attempt', claimed.traceparent, attributes, async (span) => {
-        const carried = isSlackEvent(claimed.type)
-          ? deps.slack(claimed, now())
-          : send(deps, route, claimed, now());
-        const attempt = await carried;
+      const isSlack = isSlackEvent(claimed.type);
+      const name = isSlack ? 'slack attempt' : 'callback attempt';
+      return spanOf(name, claimed.traceparent, attributes, async (span) => {
+        const attempt = await (isSlack ? deps.slack(claimed) : send(deps, route, claimed, now()));
         span.setAttribute('http.response.status_code', attempt.status_code ?? 0);
         return attempt;
       }).finally(() => metrics.inFlight.dec());

@@ -22,7 +22,8 @@ const STATUSES = ['pending', 'delivered', 'dead', 'canceled'] as const;
 const REPLAYABLE = ['dead', 'delivered'] as const;
 const TRIGGERS = ['event', 'resend', 'test'] as const;
 const DEAD_REASONS = [
-  ...(['exhausted', 'gone', 'refused', 'not_sent', 'endpoint_disabled', 'body_deleted'] as const),
+  ...(['exhausted', 'gone', 'refused', 'rejected', 'not_sent'] as const),
+  ...(['endpoint_disabled', 'body_deleted'] as const),
 ] satisfies DeadReason[];
 const RESENT_TYPES = [...EVENT_TYPES, ...SLACK_EVENTS] as const;
 const ALL_TYPES = [...RESENT_TYPES, TEST_EVENT] as const;

@@ -2,6 +2,7 @@ import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Claimed, EndpointRow } from './claim-store.ts';
 import type { Conclusion } from './conclude.ts';
+import { isSlackEvent } from './event-types.ts';
 import type { Relay } from './relay.ts';
 import type { Attempt } from './send.ts';
 
@@ -56,8 +57,9 @@ function logAttempt(log: Log, claimed: Claimed, attempt: Attempt, next: string):
     duration_ms: attempt.duration_ms,
     next,
   };
-  if (next === 'delivered') log.info(line, 'callback delivered');
-  else log.warn({ ...line, reason: attempt.error_message }, 'callback not delivered');
+  const what = isSlackEvent(claimed.type) ? claimed.type : 'callback';
+  if (next === 'delivered') log.info(line, `${what} delivered`);
+  else log.warn({ ...line, reason: attempt.error_message }, `${what} not delivered`);
 }
 
 const TRANSITIONS: { [turn: string]: string } = { opened: 'open', half_open: 'half_open', closed: 'closed' };
@@ -68,7 +70,7 @@ function logTurns(log: Log, metrics: Metrics, row: EndpointRow, { turns, health,
     if (TRANSITIONS[turn]) metrics.breakerTransitionsTotal.inc({ to: TRANSITIONS[turn] });
     if (turn === 'disabled') metrics.endpointsDisabledTotal.inc({ reason: 'failing' });
     if (turn === 'opened')
-      log.warn({ ...about, until: health.open_until }, 'an endpoint fails; its callbacks wait');
+      log.warn({ ...about, until: health.open_until }, 'an endpoint fails; what is due there waits');
     if (turn === 'recovered') log.info(about, 'an endpoint answers again');
     if (turn === 'disabled') log.error(about, 'an endpoint has failed for five days and is disabled');
     if (turn === 'failing')

@@ -16,6 +16,8 @@ const MAX_UNWRITTEN = 1_000;
 /** No request begins under an older lease: one may take ten of its twenty seconds, and writing the result some more. */
 const RENEW_AFTER_MS = 5_000;
 const LOOK_MS = 1_000;
+/** Longer than any callback takes. What is done in Slack may take several calls, each as long as a callback. */
+const KEEP_AFTER_MS = 10_000;
 
 /** Leases the endpoint, if somebody must and may send to it, and sends until nothing is due or it must not go on. */
 export function startRun(deps: RunDeps, endpointId: string): Run {
@@ -90,6 +92,9 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
     if (!answer.held) held = false;
   }
 
+  const isStale = () => held && performance.now() - leasedAt > RENEW_AFTER_MS;
+  const keep = () => (renewing ??= renew().finally(() => (renewing = undefined)));
+
   /** As many workers as the endpoint may have requests under way, while there is something to send. */
   function recruit(): void {
     while (workers < width() && !supply.isDry() && mayBegin()) {
@@ -108,14 +113,14 @@ function sendAll(deps: RunDeps, found: EndpointRow, token: string, askedAt: numb
     }
     const done = await deps.turn();
     // Again if it took long: the lease may be as old as its renewing was slow.
-    while (held && performance.now() - leasedAt > RENEW_AFTER_MS)
-      await (renewing ??= renew().finally(() => (renewing = undefined)));
+    while (isStale()) await keep();
     if (!mayBegin()) {
       supply.putBack(claimed);
       return done();
     }
     const startedAt = deps.now();
-    const attempt = await deps.send(() => route(row), claimed);
+    const keeping = setInterval(() => void keep().catch(() => undefined), KEEP_AFTER_MS);
+    const attempt = await deps.send(() => route(row), claimed).finally(() => clearInterval(keeping));
     done();
     const end = conclude(claimed, attempt, {
       ...{ token, health, startedAt, now: deps.now(), random: Math.random() },

@@ -7,6 +7,8 @@ export type Outcome = {
   permanent?: boolean | undefined;
   /** the receiver was too busy to look at it: the attempt is not spent */
   unspent?: boolean | undefined;
+  /** a person waits for it: no answer is no reason to wait longer than the schedule says */
+  urgent?: boolean | undefined;
 };
 /**
  * Which attempt it was (from 1), what the one before came to, for how long faults of ours have kept the delivery back, and
@@ -61,9 +63,15 @@ export function judge(course: Course, outcome: Outcome, now: Date, random: numbe
   return { next: 'retry', waitMs: Math.max(jittered(wait, random), atLeast(outcome, now, random)) };
 }
 
-/** Whether the receiver took it, or there was nothing to be taken. */
-export function isSuccess({ statusCode, errorClass }: Outcome): boolean {
-  return errorClass === undefined && (statusCode === undefined || (statusCode >= 200 && statusCode < 300));
+/** Whether the receiver took it, or there was nothing to be taken. What Slack refuses, it refuses with a 200. */
+export function isSuccess(outcome: Outcome): boolean {
+  const { statusCode = 0, errorClass } = outcome;
+  return isUnasked(outcome) || (errorClass === undefined && statusCode >= 200 && statusCode < 300);
+}
+
+/** Whether nobody was asked, because there was nothing to be done. */
+export function isUnasked({ statusCode, errorClass }: Outcome): boolean {
+  return statusCode === undefined && errorClass === undefined;
 }
 
 /** How long a 429 or 503 asks not to be called (Retry-After, RFC 9110 §10.2.3: seconds or an HTTP date) in milliseconds; at most 6 h, else 0. */
@@ -94,7 +102,8 @@ function jittered(waitMs: number, random: number): number {
 /** What the receiver asks for, jittered upward only, so that nobody is asked sooner than they said. */
 function atLeast(outcome: Outcome, now: Date, random: number): number {
   const { statusCode, errorClass } = outcome;
-  const busy = statusCode === 429 || errorClass === 'timeout' || errorClass === 'connect_timeout';
+  const silent = errorClass === 'timeout' || errorClass === 'connect_timeout';
+  const busy = statusCode === 429 || (silent && !outcome.urgent);
   const asked = askedPauseMs(outcome, now);
   return Math.round(Math.max(busy ? BUSY_WAIT_MS : 0, asked) * (1 + JITTER * random));
 }

@@ -15,7 +15,7 @@ export type SendDeps = {
 };
 /** How an endpoint's callbacks are sent: what is sealed in its row, opened. */
 export type Route = { secrets: string[]; headers: Headers; tls: Tls; reach: Reach };
-/** What one attempt came to; `rule` is the guard's, `retryAfter` the receiver's; the last two as in Outcome. */
+/** What one attempt came to; `rule` is the guard's, `retryAfter` the receiver's; the last three as in Outcome. */
 export type Attempt = {
   duration_ms: number;
   dns_ms: number | null;
@@ -30,6 +30,7 @@ export type Attempt = {
   rule?: string | undefined;
   permanent?: boolean;
   unspent?: boolean;
+  urgent?: boolean;
 };
 
 /** Everything from name resolution to the last byte of the answer (the contract says 10 seconds). */

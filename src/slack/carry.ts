@@ -36,16 +36,20 @@ function failed(error: unknown): Partial<Attempt> {
   // Our own mistakes must not look like Slack's.
   if (!(error instanceof SlackError)) return { error_class: 'internal', error_message };
   const { kind, code, about } = error;
-  const { statusCode, retryAfterS, rule } = about;
-  if (kind === 'refused')
-    return { error_class: 'slack_refused', error_message, status_code: 200, permanent: true };
-  if (kind === 'limited')
-    return {
-      ...{ error_class: code, error_message, status_code: 429, unspent: true },
-      retryAfter: String(retryAfterS),
-    };
-  return { error_class: classOf(code), error_message, status_code: statusCode ?? null, rule };
+  const { statusCode = null, retryAfterS, rule } = about;
+  if (kind === 'refused') {
+    const status_code = UNASKED.has(code) ? null : 200;
+    return { error_class: 'slack_refused', error_message, status_code, permanent: true };
+  }
+  if (kind === 'limited') {
+    const limit = { status_code: 429, retryAfter: String(retryAfterS), unspent: true };
+    return { error_class: code, error_message, ...limit };
+  }
+  return { error_class: classOf(code), error_message, status_code: statusCode, rule, urgent: true };
 }
+
+/** Refused by ourselves: Slack was not asked. */
+const UNASKED: ReadonlySet<string> = new Set(['not_connected', 'foreign_response_url']);
 
 /** As callbacks name it. */
 function classOf(code: string): string {

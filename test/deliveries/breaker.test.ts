@@ -23,6 +23,9 @@ const UNREACHABLE: Outcome = { errorClass: 'connect_refused' };
 const NO_SIGNS: Outcome[] = [
   ...[{ errorClass: 'internal' }, { errorClass: 'proxy' }, { errorClass: 'ssrf_refused' }],
   { statusCode: 410, errorClass: 'http_4xx' },
+  { statusCode: 200, errorClass: 'slack_refused', permanent: true },
+  // nobody was asked
+  {},
 ];
 
 type Story = { health: Health; turns: Turn[] };

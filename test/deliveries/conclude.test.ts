@@ -57,7 +57,7 @@ describe('what is written of an attempt', () => {
 
   test('the fourth failure is said, if there is a fifth attempt', () => {
     expect([3, 4, 5].map((n) => end(answer(500), n).failing)).toEqual([false, true, false]);
-    expect(end(answer(200), 4).failing).toBe(false);
+    expect(end(ANSWER, 4).failing).toBe(false);
   });
 
   test.each(['internal', 'proxy'])('%s spends no attempt and no lane', (error_class) => {
@@ -65,6 +65,33 @@ describe('what is written of an attempt', () => {
     expect(result).toMatchObject({ status: 'pending', attempts: 2, lane: 0 });
     expect(result.attempt).toMatchObject({ attempt: 3, error_class });
     expect([health, turns]).toEqual([HEALTHY, []]);
+  });
+
+  test('a refusal that came with a 200 ends it, and says nothing of the endpoint', () => {
+    const { result, health, failing } = end({ ...ANSWER, error_class: 'slack_refused', permanent: true }, 4);
+    expect(result).toMatchObject({ status: 'dead', dead_reason: 'rejected', attempts: 4, wait_ms: null });
+    expect(result.attempt).toMatchObject({ status_code: 200, error_class: 'slack_refused' });
+    expect(Object.keys(result.attempt ?? {})).not.toContain('permanent');
+    expect([health, failing]).toEqual([HEALTHY, false]);
+  });
+
+  test('one that was too busy to look spends no attempt and no lane, and is left alone', () => {
+    const busy = answer(429, { error_class: 'rate_limited', retryAfter: '7', unspent: true });
+    const { result, health } = end(busy, 3);
+    expect(result).toMatchObject({ status: 'pending', attempts: 2, lane: 0, deferred: true, wait_ms: 7_700 });
+    expect(Object.keys(result.attempt ?? {})).not.toContain('unspent');
+    expect(health.paused_until).toEqual(new Date(NOW.getTime() + 7_000));
+  });
+
+  test('where there was nothing to be done, it is delivered, and says nothing of the endpoint', () => {
+    const { result, health } = end({
+      ...ANSWER,
+      status_code: null,
+      response_excerpt: 'it shows this already',
+    });
+    expect(result).toMatchObject({ status: 'delivered', attempts: 1 });
+    expect(result.attempt).toMatchObject({ status_code: null, response_excerpt: 'it shows this already' });
+    expect(health).toEqual(HEALTHY);
   });
 
   test('410 ends it and names the URL', () => {

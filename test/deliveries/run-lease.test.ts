@@ -115,6 +115,35 @@ test('a request that had to wait long for its turn begins under a fresh lease, a
   }
 });
 
+test('what takes longer than a lease keeps it, and is done once', async () => {
+  const writtenMs: number[] = [];
+  const beganMs = performance.now();
+  const finish = async ({ state }: Finish) => {
+    writtenMs.push(performance.now() - beganMs);
+    return { kept: true, held: state.release === 'no' };
+  };
+  const { run, sent } = runWith({ due: 1, sendMs: 45_000, finish });
+  await wait(60_000);
+  await run.done;
+  const gaps = writtenMs.map((ms, index) => ms - (writtenMs[index - 1] ?? 0));
+  expect(Math.max(...gaps)).toBeLessThanOrEqual(15_000);
+  expect(Math.max(...writtenMs)).toBeGreaterThanOrEqual(45_000);
+  expect(sent).toHaveLength(1);
+});
+
+test('a callback that takes as long as it may is no reason to renew the lease meanwhile', async () => {
+  const writtenMs: number[] = [];
+  const beganMs = performance.now();
+  const finish = async ({ state }: Finish) => {
+    writtenMs.push(performance.now() - beganMs);
+    return { kept: true, held: state.release === 'no' };
+  };
+  const { run } = runWith({ due: 1, sendMs: 9_999, finish });
+  await wait(30_000);
+  await run.done;
+  expect(Math.min(...writtenMs)).toBeGreaterThanOrEqual(9_999);
+});
+
 test('whenever it is poked, also while it begins anew or lets go, it gives nothing out twice', async () => {
   for (let pokeMs = 1; pokeMs < 120; pokeMs += 1) {
     // Answers as if more had come due, a few times.

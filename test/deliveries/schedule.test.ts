@@ -140,6 +140,51 @@ describe('what an answer means', () => {
   );
 });
 
+describe('what Slack says', () => {
+  const refused = { statusCode: 200, errorClass: 'slack_refused', permanent: true };
+  const busy = { statusCode: 429, errorClass: 'rate_limited', unspent: true };
+
+  test('what it refuses is dead at once, although it answers 200', () => {
+    expect(judge(course(1), refused, NOW, MIDDLE)).toEqual({ next: 'dead', reason: 'rejected' });
+  });
+
+  test('a 2xx with an error is not delivered', () => {
+    expect(waitAfter(1, { statusCode: 200, errorClass: 'internal_error' })).toBe(5 * SECOND);
+  });
+
+  test('where nobody had to be asked, it is delivered', () => {
+    expect(judge(course(1), {}, NOW, MIDDLE)).toEqual({ next: 'delivered' });
+  });
+
+  test.each([
+    ['2', 2 * SECOND],
+    ['600', 10 * MINUTE],
+    [undefined, 30 * SECOND],
+  ])(
+    'busy with Retry-After %s: the attempt is not spent, and waits that long and at most a fifth more',
+    (retryAfter, waitMs) => {
+      for (const attempt of [1, 10]) {
+        const least = judge(course(attempt), { ...busy, retryAfter }, NOW, LEAST);
+        expect(least).toEqual({ next: 'defer', waitMs });
+        const most = judge(course(attempt), { ...busy, retryAfter }, NOW, MOST);
+        expect(most).toEqual({ next: 'defer', waitMs: 1.2 * waitMs });
+      }
+    },
+  );
+
+  test('busy for longer than the whole schedule is dead', () => {
+    const whole = 75 * HOUR + 35 * MINUTE + 5 * SECOND;
+    expect(judge(course(1, whole + 1), busy, NOW, MIDDLE)).toEqual({ next: 'dead', reason: 'not_sent' });
+  });
+
+  test.each(['timeout', 'connect_timeout'])(
+    '%s keeps nobody waiting longer than the schedule says',
+    (errorClass) => {
+      expect(waitAfter(1, { errorClass, urgent: true })).toBe(5 * SECOND);
+    },
+  );
+});
+
 describe('Retry-After', () => {
   const asked = (retryAfter: string, statusCode = 503) => ({ statusCode, retryAfter });
 

@@ -77,8 +77,8 @@ export async function deleteStrayAttempts(db: Db, days: number, limit: number): 
 
 /**
  * Looks at up to `limit` events from `after` on and deletes the bodies of those that are over: nothing about them is
- * pending or under way, and the last delivery (without one, the event) ended more than `days` ago. Returns the place to
- * go on from, undefined at the end.
+ * pending or under way, and the last delivery (without one, the event) ended more than `days` ago. A message in Slack
+ * is not over before its challenge is. Returns the place to go on from, undefined at the end.
  */
 export async function deleteBodies(
   db: Db,
@@ -94,7 +94,9 @@ export async function deleteBodies(
     with seen as materialized (
       select id, occurred_at, coalesce((
         select bool_and(completed_at is not null and completed_at < ${daysAgo(days)})
-        from deliveries where event_id = events.id), true) as over
+        from deliveries where event_id = events.id), true) and not exists (
+        select from slack_messages join challenges on challenges.id = slack_messages.challenge_id
+        where event_id = events.id and coalesce(challenges.completed_at >= ${daysAgo(days)}, true)) as over
       from events
       where body is not null and occurred_at < ${daysAgo(days)} and ${from}
       order by occurred_at, id limit ${limit}

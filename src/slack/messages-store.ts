@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely';
+import type { Selectable, Updateable } from 'kysely';
 import type { Db } from '../db/database.ts';
 import type { SlackMessages } from '../generated/database.ts';
 import type { Place } from './client.ts';
@@ -20,24 +20,20 @@ export function findCard(db: Db, challengeId: string): Promise<Message | undefin
     .executeTakeFirst();
 }
 
-/** Notes that posting it begins, or (null) that it certainly was not posted. */
-export async function markPosting(db: Db, eventId: string, at: Date | null): Promise<void> {
-  await db.updateTable('slack_messages').set({ posting_at: at }).where('event_id', '=', eventId).execute();
+/** Notes since when it may stand in Slack without our knowing (null: it does not); false once its challenge was erased. */
+export async function markPosting(db: Db, eventId: string, since: Date | null): Promise<boolean> {
+  return change(db, eventId, { posting_at: since });
 }
 
-/** Notes where it stands and what it shows; no place: it is gone, and may be posted anew. */
+/** Notes where it stands and what it shows; no place: it is gone, and may be posted anew. False once its challenge was erased. */
 export async function savePlace(
   db: Db,
   eventId: string,
   place: Place | undefined,
   shown_hash: string | null,
-): Promise<void> {
+): Promise<boolean> {
   const { channel_id = null, ts = null } = place ?? {};
-  await db
-    .updateTable('slack_messages')
-    .set({ channel_id, ts, shown_hash, posting_at: null })
-    .where('event_id', '=', eventId)
-    .execute();
+  return change(db, eventId, { channel_id, ts, shown_hash, posting_at: null });
 }
 
 /** Compare-and-set: counts a press of a button in the card; false if one of that time or later has counted already. */
@@ -51,4 +47,13 @@ export async function countPress(db: Db, challengeId: string, pressedAt: string)
     .returning('event_id')
     .executeTakeFirst();
   return row !== undefined;
+}
+
+async function change(db: Db, eventId: string, columns: Updateable<SlackMessages>): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('slack_messages')
+    .set(columns)
+    .where('event_id', '=', eventId)
+    .executeTakeFirstOrThrow();
+  return Number(numUpdatedRows) > 0;
 }

@@ -1,4 +1,5 @@
 import { asOf, isTerminal } from '../challenges/challenge.ts';
+import type { Challenge } from '../challenges/challenge.ts';
 import { findAnyChallenge, recordAudit } from '../challenges/store.ts';
 import { sha256 } from '../kernel/crypto.ts';
 import { findBrand } from '../tenants/brand-store.ts';
@@ -13,85 +14,111 @@ import { findMessage, markPosting, savePlace } from './messages-store.ts';
 import type { Message } from './messages-store.ts';
 import { findWorkspace } from './workspaces-store.ts';
 
+const ERASED: Done = { called: false, note: 'its challenge was erased' };
+
 /**
  * Brings a message up to date: what it shows follows from the challenge as it stands now, so that it does not matter how
  * often this is done, or for which of several changes. Posts it if it was not, and rewrites it only if it shows something else.
  */
 export async function showMessage(deps: SlackDeps, claimed: Job): Promise<Done> {
-  const { db, sealer, now } = deps;
-  const message = await findMessage(db, claimed.event_id);
-  const stored = message && (await findAnyChallenge(db, message.challenge_id));
+  const message = await findMessage(deps.db, claimed.event_id);
+  const stored = message && (await findAnyChallenge(deps.db, message.challenge_id));
   const instance = stored?.slack_instance_id;
-  if (!message || !stored || !instance) return { called: false, note: 'its challenge was erased' };
-  const challenge = asOf(stored, now());
-  const brand = await findBrand(db, challenge.tenant_id);
-  const { event_id, role, requester_user, target_user, link_sealed, language } = message;
-  const view = VIEWS[role]({
-    ...{ challenge, language, requester: requester_user, target: target_user },
-    tenant: brand.name,
-    isAutomatic: requester_user === (await findWorkspace(db, instance))?.bot_user_id,
-    link: link_sealed === null ? undefined : sealer.unseal(link_sealed, linkContext(event_id)),
-  });
+  if (!message || !stored || !instance) return ERASED;
+  const challenge = asOf(stored, deps.now());
+  const view = await viewOf(deps, message, challenge, instance);
   const hash = sha256(JSON.stringify(view));
   if (message.shown_hash === hash) return { called: false, note: 'it shows this already' };
-  if (message.ts === null && role === 'card' && isTerminal(challenge.status))
-    return {
-      called: false,
-      note: `the challenge is ${challenge.status}, and there is nobody to ask any more`,
-    };
-  const workspace = await openConnected(deps, instance);
-  const client = clientOf(deps, workspace);
-  return put({ deps, client, message, view, hash, tenantId: challenge.tenant_id });
+  const work = { deps, message, challenge, view, hash };
+  if (isPointless(work) && message.ts === null && message.posting_at === null) return nobodyToAsk(work);
+  return put({ ...work, client: clientOf(deps, await openConnected(deps, instance)) });
 }
 
 const VIEWS = { card: cardOf, notice: noticeOf };
 
 type Work = {
   deps: SlackDeps;
-  client: Client;
   message: Message;
+  challenge: Challenge;
   view: View;
   hash: string;
-  tenantId: string;
 };
+type Calling = Work & { client: Client };
 
-async function put(work: Work): Promise<Done> {
+async function viewOf(
+  { db, sealer }: SlackDeps,
+  { event_id, role, requester_user, target_user, link_sealed, language }: Message,
+  challenge: Challenge,
+  instance: string,
+): Promise<View> {
+  const { name } = await findBrand(db, challenge.tenant_id);
+  return VIEWS[role]({
+    ...{ challenge, language, requester: requester_user, target: target_user, tenant: name },
+    isAutomatic: requester_user === (await findWorkspace(db, instance))?.bot_user_id,
+    link: link_sealed === null ? undefined : sealer.unseal(link_sealed, linkContext(event_id)),
+  });
+}
+
+/** A question that comes after the end. */
+function isPointless({ message, challenge }: Work): boolean {
+  return message.role === 'card' && isTerminal(challenge.status);
+}
+
+function nobodyToAsk({ challenge: { status } }: Work): Done {
+  return { called: false, note: `the challenge is ${status}, and there is nobody to ask any more` };
+}
+
+async function put(work: Calling): Promise<Done> {
   const { deps, client, message, view, hash } = work;
   const { event_id, role } = message;
   const place = placeOf(message) ?? (await findAgain(work));
-  if (!place) return post(work);
-  if (await client.update(place, view)) {
+  if (place && (await client.update(place, view))) {
     await savePlace(deps.db, event_id, place, hash);
     return { called: true, note: `rewritten in ${place.channel_id}` };
   }
   // Somebody deleted it. Whoever asked still has to hear; whoever was asked has seen it.
-  if (role === 'card') return { called: true, note: 'it was deleted in Slack' };
+  if (place && role === 'card') return { called: true, note: 'it was deleted in Slack' };
+  if (isPointless(work)) return { ...nobodyToAsk(work), called: true };
+  if (!place) return post(work);
   await savePlace(deps.db, event_id, undefined, null);
-  return post(work);
+  return post({ ...work, message: { ...message, posting_at: null } });
 }
 
 /** Where it stands after all: a call to post it was begun, and nobody knows how that ended. */
-async function findAgain({ client, message }: Work): Promise<Place | undefined> {
+async function findAgain(work: Calling): Promise<Place | undefined> {
+  const { client, message } = work;
   const { posting_at, recipient, event_id } = message;
-  return posting_at === null ? undefined : client.findPosted(recipient, event_id, posting_at);
+  if (posting_at === null) return undefined;
+  const place = await client.findPosted(recipient, event_id, posting_at);
+  // What exactly it shows is not known.
+  if (place) await notePosted(work, place, null);
+  return place;
 }
 
-async function post({ deps, client, message, view, hash, tenantId }: Work): Promise<Done> {
-  const { db, now } = deps;
-  const { event_id, recipient, role, challenge_id } = message;
-  await markPosting(db, event_id, now());
+async function post(work: Calling): Promise<Done> {
+  const { deps, client, message, view, hash } = work;
+  const { event_id, recipient, posting_at } = message;
+  // Since the first time: each of several tries may have been the one that succeeded.
+  if (!(await markPosting(deps.db, event_id, posting_at ?? deps.now()))) return ERASED;
   const place = await client.post(recipient, view, event_id).catch(async (error: unknown) => {
-    // Only where it is certain that Slack did not post it.
-    if (error instanceof SlackError && error.kind !== 'unavailable') await markPosting(db, event_id, null);
+    // This try certainly did not.
+    if (error instanceof SlackError && error.kind !== 'unavailable')
+      await markPosting(deps.db, event_id, posting_at);
     throw error;
   });
+  await notePosted(work, place, hash);
+  return { called: true, note: `posted to ${place.channel_id}` };
+}
+
+async function notePosted({ deps, message, challenge }: Work, place: Place, hash: string | null) {
+  const { db, now } = deps;
+  const { event_id, role, challenge_id } = message;
   await db.transaction().execute(async (tx) => {
-    await savePlace(tx, event_id, place, hash);
+    if (!(await savePlace(tx, event_id, place, hash))) return;
+    const about = { tenant_id: challenge.tenant_id, challenge_id, at: now(), actor: 'system' };
     const detail = JSON.stringify({ channel: place.channel_id });
-    const about = { tenant_id: tenantId, challenge_id, at: now(), actor: 'system' };
     await recordAudit(tx, { ...about, action: `slack_${role}_posted`, detail });
   });
-  return { called: true, note: `posted to ${place.channel_id}` };
 }
 
 function placeOf({ channel_id, ts }: Message): Place | undefined {

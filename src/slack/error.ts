@@ -65,7 +65,11 @@ export function answered(statusCode: number): SlackError {
 
 /** What came is no answer of Slack's API: another program's, or one on the way. */
 export function noneOfSlacks(): SlackError {
-  return new SlackError('unavailable', 'bad_answer', 'the answer is none of Slack’s');
+  return new SlackError(
+    'unavailable',
+    'bad_answer',
+    'Slack cannot be reached: the answer is none of its API',
+  );
 }
 
 /** Slack asks not to be called for so many seconds. */

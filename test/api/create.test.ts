@@ -193,7 +193,10 @@ describe('what a create refuses', () => {
   test('integration_type is webhook, or slack once there is a workspace', async () => {
     await server.create({ integration_type: 'webhook' });
     for (const [integration_type, error] of [
-      ['slack', 'no Slack workspace is configured for this tenant'],
+      [
+        'slack',
+        'no Slack workspace is configured for this tenant in test mode; see `countersign slack add --help`',
+      ],
       ['Webhook', 'integration_type must be "webhook" or "slack"'],
       [1, 'integration_type must be "webhook" or "slack"'],
     ]) {

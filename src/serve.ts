@@ -37,6 +37,7 @@ import { createGuesses } from './verify/guesses.ts';
 import { verifyRoutes } from './verify/routes.ts';
 import { assetRoutes } from './web/assets.ts';
 import { createCarrier } from './slack/carry.ts';
+import { slackRoutes } from './slack/routes.ts';
 import { startWork } from './work.ts';
 import type { WorkDeps } from './work.ts';
 
@@ -183,6 +184,7 @@ function doorsOf(deps: Deps): Door[] {
     { path: '/api/v1/provider-accounts', router: providerAccountRoutes(deps) },
     { path: '/.well-known', router: proofKeyRoutes(deps) },
     { path: '/webhooks', router: webhookRoutes(deps) },
+    { path: '/slack', router: slackRoutes(deps) },
     { path: '/challenge', router: verifyRoutes(deps), pages: true },
     { path: '/auth', router: oidcCallback(deps), pages: true },
     { path: '/saml', router: samlDoor(deps), pages: true },

@@ -4,8 +4,13 @@ import { dispute } from './dispute.ts';
 import { INCIDENT_REPORTED, settle } from './settle.ts';
 import type { SettleDeps } from './settle.ts';
 
-/** Who says that it was not them, from where, and what they say about it. */
-export type Incident = { actor: string; comment: string | null; detail: { [key: string]: string | null } };
+/** Who says that it was not them, from where, and what they say about it; `response`: what they add for whoever asks. */
+export type Incident = {
+  actor: string;
+  comment: string | null;
+  response?: string;
+  detail: { [key: string]: string | null };
+};
 
 /**
  * The person says that it was not them: before the end the challenge fails with it, after `verified` it is disputed,
@@ -14,9 +19,10 @@ export type Incident = { actor: string; comment: string | null; detail: { [key: 
 export async function reportIncident(
   deps: SettleDeps,
   { id, status }: Challenge,
-  { actor, comment, detail }: Incident,
+  { actor, comment, response, detail }: Incident,
 ): Promise<Challenge | undefined> {
-  const fields = { failure_reason: INCIDENT_REPORTED, incident_comment: comment };
+  const added = response === undefined ? {} : { target_response: response };
+  const fields = { failure_reason: INCIDENT_REPORTED, incident_comment: comment, ...added };
   const failed = isTerminal(status)
     ? undefined
     : await settle(deps, { challengeId: id, to: 'failed', actor, fields, detail });

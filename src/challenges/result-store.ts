@@ -1,5 +1,5 @@
 import type { Db } from '../db/database.ts';
-import { DISPUTE_WINDOW_MS } from './challenge.ts';
+import { DISPUTE_WINDOW_MS, legalFrom } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
 
 /**
@@ -56,6 +56,22 @@ export function saveResponse(
     .where('status', '=', 'in-progress')
     .where('browser_hash', '=', browser_hash)
     .where('expires_at', '>', at)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** Compare-and-set: what the person adds where there is no browser, while the challenge is open; undefined also if it says that already. */
+export function saveOpenResponse(
+  db: Db,
+  { id, target_response, at }: { id: string; target_response: string; at: Date },
+): Promise<Challenge | undefined> {
+  return db
+    .updateTable('challenges')
+    .set({ target_response })
+    .where('id', '=', id)
+    .where('status', 'in', legalFrom('failed'))
+    .where('expires_at', '>', at)
+    .where((eb) => eb('target_response', 'is distinct from', target_response))
     .returningAll()
     .executeTakeFirst();
 }

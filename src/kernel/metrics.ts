@@ -75,6 +75,10 @@ function counters(registry: Registry) {
       kind: ['oidc', 'saml'],
       outcome: SIGN_INS_WATCHED,
     }),
+    slackRequestsTotal: counter('slack_requests_total', 'What Slack sent, by what happened at the door', {
+      kind: ['commands', 'interactions'],
+      outcome: ['taken', 'bad_signature', 'old', 'other_team'],
+    }),
     flushRetriesTotal: counter('flush_retries_total', 'Times that writing results failed and was repeated'),
   };
 }

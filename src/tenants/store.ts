@@ -46,9 +46,24 @@ const FIRST_START_LOCK = 7_230_452;
 
 /** The caller behind the hash of an API key, whether the key is still valid or not. */
 export function findCaller(db: Db, keyHash: string): Promise<Caller | undefined> {
+  return callers(db)
+    .innerJoin('api_keys', 'api_keys.integration_id', 'integrations.id')
+    .select(['api_keys.key_prefix', 'api_keys.valid_until', 'api_keys.scopes', 'api_keys.own_only'])
+    .where('key_hash', '=', keyHash)
+    .executeTakeFirst();
+}
+
+/** The integration itself as a caller: somebody asks by it who has no API key, but is known to it otherwise. */
+export async function findCallerOf(db: Db, integrationId: string): Promise<Caller | undefined> {
+  const caller = await callers(db).where('integrations.id', '=', integrationId).executeTakeFirst();
+  if (!caller) return undefined;
+  const rights = { scopes: [...DEFAULT_SCOPES], own_only: false };
+  return { ...caller, ...rights, key_prefix: 'slack', valid_until: null };
+}
+
+function callers(db: Db) {
   return db
-    .selectFrom('api_keys')
-    .innerJoin('integrations', 'integrations.id', 'api_keys.integration_id')
+    .selectFrom('integrations')
     .innerJoin('tenants', 'tenants.id', 'integrations.tenant_id')
     .leftJoin('tenant_modes', (join) =>
       join
@@ -60,18 +75,12 @@ export function findCaller(db: Db, keyHash: string): Promise<Caller | undefined>
       'integrations.id as integration_id',
       'integrations.mode',
       'integrations.callback_url',
-      'api_keys.key_prefix',
-      'api_keys.valid_until',
-      'api_keys.scopes',
-      'api_keys.own_only',
       'tenants.default_expiry_minutes',
       'tenant_modes.default_provider',
       eb.fn.coalesce('tenant_modes.provider_attempts', eb.lit(1)).as('provider_attempts'),
       eb.fn.coalesce('tenant_modes.allowed_domains', sql<string[]>`'{}'`).as('allowed_domains'),
       providersOf(eb.ref('integrations.tenant_id'), eb.ref('integrations.mode')).as('providers'),
-    ])
-    .where('key_hash', '=', keyHash)
-    .executeTakeFirst();
+    ]);
 }
 
 /** Lets one process at a time look whether there is a tenant yet; until the transaction ends. */
@@ -121,6 +130,7 @@ export function listIntegrations(db: Db, tenantId: string, now: Date) {
     )
     .select((eb) => [
       'integrations.id',
+      'integrations.kind',
       'integrations.name',
       'integrations.mode',
       'integrations.callback_url',

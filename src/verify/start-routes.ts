@@ -46,10 +46,11 @@ export function startRoutes(deps: VisitDeps & SettleDeps & MethodDeps): Router {
       challengeId: challenge.id,
       to: 'in-progress',
       actor: 'target',
-      // What another browser told, and what was said in it, is not this person's.
+      // What another browser told, and what was said in it, is not this person's; what was said before any was, is.
       fields: {
         browser_hash: hash,
-        ...(visit.browser ? {} : { device_fingerprint: null, target_response: null }),
+        ...(visit.browser ? {} : { device_fingerprint: null }),
+        ...(visit.browser || challenge.browser_hash === null ? {} : { target_response: null }),
       },
       detail: { ip: req.ip ?? null, browser: name },
     });

@@ -10,7 +10,7 @@ const METRICS = {
     ...['lease_reclaimed_total', 'stale_finish_total', 'replays_total', 'wakes_total'],
     ...['redirects_refused_total', 'connections_total{reused}', 'flush_retries_total'],
     ...['inbound_total{provider,result}', 'inbound_handled_total{outcome}'],
-    ...['sign_ins_total{kind,outcome}'],
+    ...['sign_ins_total{kind,outcome}', 'slack_requests_total{kind,outcome}'],
   ],
   histogram: [
     ...['attempt_duration_seconds', 'first_success_latency_seconds', 'pickup_lag_seconds'],

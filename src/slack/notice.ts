@@ -1,5 +1,6 @@
 import type { KnownBlock } from '@slack/web-api';
 import { isTerminal } from '../challenges/challenge.ts';
+import { incidentComment } from '../challenges/written.ts';
 import { header, ours, plain, quote, section, table, time } from './blocks.ts';
 import type { Row } from './blocks.ts';
 import { code, deadline, device, ending, mention, origin, reason, reference, subject } from './parts.ts';
@@ -46,11 +47,11 @@ function question(shown: Shown): KnownBlock[] {
 function result(shown: Shown): KnownBlock[] {
   const { target_response, incident_comment } = shown.challenge;
   const { facts } = TEXTS[shown.language];
-  // What is written into a card before it is reported is both.
-  const response = target_response === incident_comment ? null : target_response;
+  // What is written into a card before it is reported is both, the comment in one line.
+  const isBoth = target_response !== null && incidentComment(target_response) === incident_comment;
   return [
     ...quote(facts.comment, incident_comment),
-    ...quote(facts.response, response),
+    ...quote(facts.response, isBoth ? null : target_response),
     ...table([...method(shown), ...ending(shown), ...relyUntil(shown)]),
     ...subject(shown),
     ...device(shown),

@@ -13,9 +13,12 @@ import { checkRedis } from '../queue.ts';
 import { openIdp } from '../signin/idp.ts';
 import type { Finding as Check } from '../signin/method.ts';
 import { listIdps } from '../signin/store.ts';
+import { openWorkspace } from '../slack/workspace.ts';
+import { listConnected } from '../slack/workspaces-store.ts';
 import { checkCallbackSecrets } from '../tenants/seals.ts';
 import type { Command } from './command.ts';
 import { checkIdps } from './doctor-idps.ts';
+import { checkSlack } from './doctor-slack.ts';
 
 const MIN_POSTGRES = 150_000;
 const MAX_CLOCK_SKEW_MS = 2_000;
@@ -25,7 +28,8 @@ const HOUR_MS = 3_600_000;
 
 export const doctor: Command = {
   name: 'doctor',
-  summary: 'Check settings, database, queue, keys, clock and IdPs; says what to do about what is wrong',
+  summary:
+    'Check settings, database, queue, keys, clock, IdPs and Slack; says what to do about what is wrong',
   options: {},
   async run(config) {
     const checks = [
@@ -88,6 +92,7 @@ async function checkDatabase(config: Config): Promise<Check[]> {
       await attempt('deliveries', () => checkDeliveries(open)),
       await attempt('webhooks', () => checkInbox(open)),
       await attempt('sign-in', () => checkIdps(open, config)),
+      await attempt('slack', () => checkSlack(open, config)),
     ];
   } catch (error) {
     return [{ name: 'database', state: 'fail', detail: (error as Error).message }];
@@ -120,6 +125,8 @@ async function checkSeals(store: Store): Promise<Check> {
   for (const account of accounts) acceptedSettings(sealer, openAccount(sealer, account), new Date());
   const idps = await listIdps(db);
   for (const idp of idps) openIdp(sealer, idp);
+  const workspaces = await listConnected(db);
+  for (const workspace of workspaces) openWorkspace(sealer, workspace);
   const keys = await listProofKeys(db);
   for (const { kid, private_sealed } of keys) {
     if (private_sealed !== null) sealer.unseal(private_sealed, proofKeyContext(kid));
@@ -128,6 +135,7 @@ async function checkSeals(store: Store): Promise<Check> {
     `${secrets} callback secret(s)`,
     `${accounts.length} provider account(s)`,
     `${idps.length} IdP(s)`,
+    `${workspaces.length} Slack workspace(s)`,
     `${keys.length} proof key(s)`,
   ];
   return { name: 'encryption', state: 'ok', detail: `the key opens ${opened.join(', ')}` };

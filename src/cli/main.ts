@@ -20,6 +20,7 @@ import { serveCommand, settingsHelp } from './serve.ts';
 import { secretList, secretRevoke } from './secret-live.ts';
 import { secretRotate } from './secret.ts';
 import { simulateCommands } from './simulate.ts';
+import { slackCommands } from './slack.ts';
 import { tenantCommands } from './tenant.ts';
 import { webhookCommands } from './webhook.ts';
 import { ConfigError, readConfig } from '../config.ts';
@@ -41,6 +42,7 @@ const commands: Command[] = [
   providerList,
   ...idpCommands,
   ...aliasCommands,
+  ...slackCommands,
   ...challengeCommands,
   ...webhookCommands,
   ...domainCommands,

@@ -50,6 +50,18 @@ export async function saveChannel(db: Db, id: string, channel_id: string | null)
   await db.updateTable('slack_workspaces').set({ channel_id }).where('integration_id', '=', id).execute();
 }
 
+/** How many challenges that were put to people in a workspace have not ended. */
+export async function countOpen(db: Db, id: string, now: Date): Promise<number> {
+  const { open } = await db
+    .selectFrom('challenges')
+    .select((eb) => eb.fn.countAll().as('open'))
+    .where('slack_instance_id', '=', id)
+    .where('status', 'in', ['initiated', 'in-progress'])
+    .where('expires_at', '>', now)
+    .executeTakeFirstOrThrow();
+  return Number(open);
+}
+
 function select(db: Db) {
   return db
     .selectFrom('slack_workspaces')

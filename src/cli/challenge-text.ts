@@ -27,7 +27,7 @@ export function challengeShown(detail: ChallengeDetail): string {
     ),
     '',
     `Its webhooks: countersign webhook list --challenge ${id}`,
-    `Its callbacks: countersign delivery list --challenge ${id}`,
+    `Its callbacks${detail.slack_instance_id === null ? '' : ' and messages in Slack'}: countersign delivery list --challenge ${id}`,
   ].join('\n');
 }
 
@@ -40,6 +40,7 @@ function headOf(detail: ChallengeDetail): string[] {
     ['Target', targetOf(detail)],
     ['Requester', detail.requester_id],
     ['Integration', detail.integration_id],
+    ['In Slack', detail.slack_instance_id],
     ['Context', detail.context],
     ['Ticket', detail.ticket],
     ['Code', detail.verification_code],

@@ -20,7 +20,7 @@ const TEST_POLL_MS = 250;
 
 const list: Command = {
   name: LIST,
-  summary: 'Show callbacks and what became of them, newest first',
+  summary: 'Show callbacks, and what was done in Slack, and what became of them, newest first',
   options: LIST_OPTIONS,
   run: (config, values) =>
     withDesk(config, async (desk) => {

@@ -19,6 +19,9 @@ import { INTEGRATION_OPTION, integrationOf, untilServersNoticed } from './rotati
 type Row = Selectable<Integrations>;
 type Change = Partial<Row>;
 
+const ONE_BY_ONE =
+  '--in-flight-cap cannot be changed for a Slack workspace: one call follows the other, so that no message overtakes another';
+
 export const integrationSet: Command = {
   name: 'integration set',
   summary: 'Change where an integration’s callbacks go, which events it hears of, and how they are sent',
@@ -34,7 +37,8 @@ export const integrationSet: Command = {
   },
   run: (config, values) =>
     withTenant(config, async (store, tenantId) => {
-      const { id, name, mode } = await integrationOf(store, tenantId, values);
+      const { id, name, mode, kind } = await integrationOf(store, tenantId, values);
+      if (kind === 'slack' && values['in-flight-cap'] !== undefined) throw new UsageError(ONE_BY_ONE);
       const plain = { ...sendingOf(values), ...(await callbackUrlOf(config, store, mode, values)) };
       const { row, warnings } = await store.db
         .transaction()

@@ -87,14 +87,17 @@ export const integrationList: Command = {
 type Row = Awaited<ReturnType<typeof listIntegrations>>[number];
 
 function present(sealer: Sealer, row: Row) {
-  const { id, name, mode, created_at, key_prefixes } = row;
-  return { integration_id: id, name, mode, created_at, key_prefixes, ...shownOf(sealer, row) };
+  const { id, kind, name, mode, created_at, key_prefixes } = row;
+  return { integration_id: id, kind, name, mode, created_at, key_prefixes, ...shownOf(sealer, row) };
 }
 
 function textOfOne(one: ReturnType<typeof present>): string {
   const keys = one.key_prefixes.map((prefix) => `${prefix}…`).join(', ') || 'none valid';
   const lines = [...linesOf(one), `keys: ${keys}`];
-  return [`${one.integration_id}  ${one.mode}  ${one.name}`, ...lines.map((line) => `  ${line}`)].join('\n');
+  const kind = one.kind === 'slack' ? '  (Slack: see `countersign slack list`)' : '';
+  return [`${one.integration_id}  ${one.mode}  ${one.name}${kind}`, ...lines.map((line) => `  ${line}`)].join(
+    '\n',
+  );
 }
 
 function rightsOf(values: Values): KeyRights {

@@ -31,7 +31,9 @@ export const keyRotate: Command = {
         text: [
           `New API key for "${integration.name}", shown only now:`,
           `  ${key}`,
-          `Old keys (${shown(ended) || 'none'}) are valid until ${until.toISOString()}.`,
+          ended.length === 0
+            ? 'No key of it was valid before.'
+            : `Old keys (${shown(ended)}) are valid until ${until.toISOString()}.`,
         ].join('\n'),
       };
     }),

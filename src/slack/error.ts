@@ -34,8 +34,8 @@ const PASSING: ReadonlySet<string> = new Set([
 ]);
 const LIMITED: ReadonlySet<string> = new Set(['ratelimited', 'rate_limited', 'message_limit_exceeded']);
 const DEFAULT_RETRY_AFTER_S = 30;
-/** As Slack writes what was wrong; a page of something on the way says anything. */
-const WORD = /^[\w-]{1,80}$/;
+/** As Slack writes what was wrong, and no token can be; a page of something on the way says anything. */
+const WORD = /^[a-z0-9_]{1,80}$/;
 const SCOPES = /^[\w.:, -]{1,200}$/;
 
 /** What a call of the client threw, as a SlackError that holds nothing secret. */

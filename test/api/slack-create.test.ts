@@ -133,6 +133,18 @@ describe('a challenge in Slack', () => {
     expect((await server.read(challenge_id)).target_user_email).toBeNull();
   });
 
+  test('mentions nobody but the two, whatever the context says', async () => {
+    const context = '<!channel> <!here> <@U0SOMEBODY> <https://evil.example|click> *x*';
+    const created = await server.create({ integration_type: 'slack', requester_email: GRACE, context });
+    await whoSees(server, slack, created.challenge_id);
+    const card = await slack.waitFor('ada', (words) => words.includes('evil.example'), 'the card');
+    expect(card.text).not.toMatch(/evil|!channel|SOMEBODY/);
+    const marked = JSON.stringify(card.blocks, (_, value: unknown) =>
+      (value as { type?: string } | null)?.type === 'plain_text' ? null : value,
+    );
+    expect(marked).not.toMatch(/evil|!channel|!here|SOMEBODY/);
+  });
+
   test('does not keep the link readable, and it is the one that was answered', async () => {
     const { challenge_id, verification_url } = await server.create({ integration_type: 'slack' });
     const [card] = await messagesOf(server.db, challenge_id);

@@ -18,12 +18,12 @@ describe('what the client throws', () => {
     expect([kind, about.retryAfterS]).toEqual(['limited', 30]);
   });
 
-  test.each(['invalid_auth', 'channel_not_found', 'restricted_action_read_only_channel', 'not-allowed'])(
+  test.each(['invalid_auth', 'channel_not_found', 'restricted_action_read_only_channel'])(
     '%s is a refusal for good',
     (error) => expect(kindOf(platform({ ok: false, error }))).toEqual(['refused', error]),
   );
 
-  test.each(['', '<html>', 'a b', 'x'.repeat(81), 7, null, undefined, {}])(
+  test.each(['', '<html>', 'a b', 'xoxb-1-SECRET', 'x'.repeat(81), 7, null, undefined, {}])(
     '%j is no word of Slack’s, and so no refusal',
     (error) => expect(kindOf(platform({ ok: false, error }))).toEqual(['unavailable', 'bad_answer']),
   );

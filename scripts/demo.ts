@@ -10,10 +10,11 @@ import type { Stage } from './demo/stories.ts';
 const HELP = `Usage: npm run demo [-- OPTIONS]
 
 Runs a challenge from request to signed callback on this machine: a real Countersign server on a bundled PostgreSQL,
-a stand-in for the provider (with oidc, a real IdP where people sign in), and a receiver of callbacks. Everything is on
-loopback and in a directory that is removed at the end. Takes a few seconds and needs no settings.
+a stand-in for the provider (with oidc, a real IdP where people sign in; with slack, a workspace where they are asked),
+and a receiver of callbacks. Everything is on loopback and in a directory that is removed at the end. Takes a few seconds
+and needs no settings.
 
-  --provider NAME   The provider that proves the person: ${Object.keys(stories).join(', ')} (default: veriff)
+  --provider NAME   How the person is proved or asked: ${Object.keys(stories).join(', ')} (default: veriff)
   -h, --help        Show this
 `;
 

@@ -4,7 +4,7 @@ import { readConfig } from '../../src/config.ts';
 import { serve } from '../../src/serve.ts';
 import type { startSink } from '../../test/support/sink.ts';
 import { verifyStandard, verifyWithNode } from '../../test/support/verifiers.ts';
-import type { createDesk } from './desk.ts';
+import type { Challenge, createDesk } from './desk.ts';
 import { check } from './steps.ts';
 import type { Stage } from './stories.ts';
 import { headingOf } from './visitor.ts';
@@ -17,7 +17,8 @@ type Sink = Awaited<ReturnType<typeof startSink>>;
 /** What the button of a form sends when a person presses it. */
 export const CLICK = { go: 'yes' };
 const DEVICE = { screen: '1920x1080', timezone: 'Europe/Berlin', language: 'en-GB' };
-const RESPONSE = 'New laptop';
+/** What the person adds. */
+export const RESPONSE = 'New laptop';
 
 /** The real server, with its own PostgreSQL in the stage's directory, and what its commands are run with. */
 export async function startServer({ dir, step, onClose }: Stage) {
@@ -48,8 +49,18 @@ export async function askAndOpen({ step }: Stage, { desk, visitor }: Actors, wis
     tell(`both sides see the two digits ${created.verification_code}`);
     return created;
   });
-  const { challenge_id: id, verification_url: link, verification_code: code } = challenge;
+  return {
+    id: challenge.challenge_id,
+    answerPage: await openAndContinue({ step }, { desk, visitor }, challenge),
+  };
+}
 
+/** From the link until the person is about to add a word: returns that page. */
+export async function openAndContinue(
+  { step }: Pick<Stage, 'step'>,
+  { desk, visitor }: Actors,
+  { challenge_id: id, verification_url: link, verification_code: code }: Challenge,
+): Promise<string> {
   await step('The person opens the link', async (tell) => {
     const page = await visitor.open(link);
     check(page.includes(`>${code}<`), 'the page does not show the two digits');
@@ -57,19 +68,13 @@ export async function askAndOpen({ step }: Stage, { desk, visitor }: Actors, wis
     tell(`"${heading}". Looking changes nothing: it is still ${await desk.expectStatus(id, 'initiated')}`);
   });
 
-  const answerPage = await step(
-    'The person presses Continue; the page tells about the device',
-    async (tell) => {
-      const [page, token] = [link.split('?')[0] ?? '', new URL(link).searchParams.get('token') ?? ''];
-      const next = await visitor.submit(page, { token, ...CLICK });
-      await visitor.send(next.replace(/answer$/, 'device'), DEVICE);
-      tell(
-        `screen ${DEVICE.screen}, ${DEVICE.timezone}; it is ${await desk.expectStatus(id, 'in-progress')}`,
-      );
-      return next;
-    },
-  );
-  return { id, answerPage };
+  return step('The person presses Continue; the page tells about the device', async (tell) => {
+    const [page, token] = [link.split('?')[0] ?? '', new URL(link).searchParams.get('token') ?? ''];
+    const next = await visitor.submit(page, { token, ...CLICK });
+    await visitor.send(next.replace(/answer$/, 'device'), DEVICE);
+    tell(`screen ${DEVICE.screen}, ${DEVICE.timezone}; it is ${await desk.expectStatus(id, 'in-progress')}`);
+    return next;
+  });
 }
 
 /** Adds a word for the help desk; where the person is led then. */

@@ -1,6 +1,6 @@
 import { check } from './steps.ts';
 
-type Challenge = {
+export type Challenge = {
   challenge_id: string;
   verification_url: string;
   status: string;

@@ -2,17 +2,14 @@ import { asOf, isTerminal } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
 import { findAnyChallenge, recordAudit } from '../challenges/store.ts';
 import { sha256 } from '../kernel/crypto.ts';
-import { findBrand } from '../tenants/brand-store.ts';
-import { cardOf, noticeOf } from './cards.ts';
 import type { View } from './cards.ts';
 import type { Client, Place } from './client.ts';
-import { linkContext } from './create.ts';
 import { clientOf, openConnected } from './deps.ts';
 import type { Done, Job, SlackDeps } from './deps.ts';
 import { SlackError } from './error.ts';
 import { findMessage, markPosting, savePlace } from './messages-store.ts';
 import type { Message } from './messages-store.ts';
-import { findWorkspace } from './workspaces-store.ts';
+import { viewOf } from './view.ts';
 
 const ERASED: Done = { called: false, note: 'its challenge was erased' };
 
@@ -26,15 +23,13 @@ export async function showMessage(deps: SlackDeps, claimed: Job): Promise<Done> 
   const instance = stored?.slack_instance_id;
   if (!message || !stored || !instance) return ERASED;
   const challenge = asOf(stored, deps.now());
-  const view = await viewOf(deps, message, challenge, instance);
+  const view = await viewOf(deps, message, challenge);
   const hash = sha256(JSON.stringify(view));
   if (message.shown_hash === hash) return { called: false, note: 'it shows this already' };
   const work = { deps, message, challenge, view, hash };
   if (isPointless(work) && message.ts === null && message.posting_at === null) return nobodyToAsk(work);
   return put({ ...work, client: clientOf(deps, await openConnected(deps, instance)) });
 }
-
-const VIEWS = { card: cardOf, notice: noticeOf };
 
 type Work = {
   deps: SlackDeps;
@@ -44,20 +39,6 @@ type Work = {
   hash: string;
 };
 type Calling = Work & { client: Client };
-
-async function viewOf(
-  { db, sealer }: SlackDeps,
-  { event_id, role, requester_user, target_user, link_sealed, language }: Message,
-  challenge: Challenge,
-  instance: string,
-): Promise<View> {
-  const { name } = await findBrand(db, challenge.tenant_id);
-  return VIEWS[role]({
-    ...{ challenge, language, requester: requester_user, target: target_user, tenant: name },
-    isAutomatic: requester_user === (await findWorkspace(db, instance))?.bot_user_id,
-    link: link_sealed === null ? undefined : sealer.unseal(link_sealed, linkContext(event_id)),
-  });
-}
 
 /** A question that comes after the end. */
 function isPointless({ message, challenge }: Work): boolean {

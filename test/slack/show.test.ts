@@ -1,52 +1,214 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { startServer } from '../support/server.ts';
-import type { TestServer } from '../support/server.ts';
-import { connectSlack, startSlack, wordsOf } from '../support/slack.ts';
-import type { Slack } from '../support/slack.ts';
-import { until } from '../support/until.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { cancel } from '../support/deliveries.ts';
+import { createPerson, DEVICE } from '../support/person.ts';
+import { wordsOf } from '../support/slack.ts';
+import { deleteIn, openWorld, runOut } from '../support/slack-messages.ts';
+import type { World } from '../support/slack-messages.ts';
+import type { Created } from '../support/server.ts';
 
-let server: TestServer;
-let slack: Slack;
+let world: World;
 beforeAll(async () => {
-  [server, slack] = await Promise.all([startServer(), startSlack()]);
-  await connectSlack(server, slack);
+  world = await openWorld();
 });
-afterAll(async () => {
-  await server.close();
-  await slack.close();
+afterAll(() => world.close());
+afterEach(() => world.slack.intervene(() => undefined));
+
+/** Slack answers who is who, and nothing else. */
+const awayToWrite = (method: string) => (method.startsWith('chat.') ? { status: 503 } : undefined);
+
+/** A challenge whose two messages stand in Slack. */
+async function begin(changes: object = {}) {
+  const created = await world.create(changes);
+  const [card, notice] = await bothShown(created);
+  return { created, card, notice };
+}
+const bothShown = (created: Created) =>
+  Promise.all([world.shown(created, 'card'), world.shown(created, 'notice')]);
+const bothQuiet = (created: Created) =>
+  Promise.all([world.quiet(created, 'card'), world.quiet(created, 'notice')]);
+
+/** The person starts, tells of the device unless told not to, and decides. */
+async function decide(created: Created, decision: string, { tells = true } = {}) {
+  const person = createPerson(world.server);
+  await person.press(created).expect(303);
+  if (tells) await person.tell(created).expect(204);
+  await person.answer(created).expect(303);
+  await person.decide(created, decision).expect(303);
+  return person;
+}
+
+describe('both messages are rewritten where they stand', () => {
+  const ENDS: [string, string, (created: Created) => Promise<unknown>][] = [
+    ['verified', 'verified', (created) => decide(created, 'approve')],
+    ['declined', 'failed', (created) => decide(created, 'decline')],
+    ['canceled', 'failed', (created) => cancel(world.server, created)],
+    ['expired', 'expired', (created) => runOut(world.server, created)],
+    ['reported on the page', 'failed', (created) => decide(created, 'report')],
+    [
+      'reported by the link alone',
+      'failed',
+      (created) => createPerson(world.server).reportByLink(created, 'I am on a train').expect(303),
+    ],
+  ];
+  test.each(ENDS)('when it is %s', async (_, status, end) => {
+    const { created, card, notice } = await begin();
+    await end(created);
+    await world.status(created, status);
+    await bothQuiet(created);
+    const [cardAfter, noticeAfter] = await bothShown(created);
+    expect([cardAfter.ts, noticeAfter.ts]).toEqual([card.ts, notice.ts]);
+    expect(wordsOf(cardAfter)).not.toBe(wordsOf(card));
+    expect(wordsOf(noticeAfter)).not.toBe(wordsOf(notice));
+  });
+
+  test('when the person begins', async () => {
+    const { created, notice } = await begin();
+    await createPerson(world.server).press(created).expect(303);
+    await bothQuiet(created);
+    const [, after] = await bothShown(created);
+    expect(wordsOf(after)).not.toBe(wordsOf(notice));
+  });
+
+  test('when the person says after verified that it was not them', async () => {
+    const { created } = await begin();
+    const person = await decide(created, 'approve');
+    await bothQuiet(created);
+    const [card, notice] = await bothShown(created);
+    await person.report(created, 'not me').expect(303);
+    await bothQuiet(created);
+    const [cardAfter, noticeAfter] = await bothShown(created);
+    expect([cardAfter.ts, noticeAfter.ts]).toEqual([card.ts, notice.ts]);
+    expect(wordsOf(noticeAfter)).not.toBe(wordsOf(notice));
+  });
+
+  test('with device facts that come after the end, although nobody waits for a callback', async () => {
+    const { created } = await begin();
+    const person = await decide(created, 'approve', { tells: false });
+    await bothQuiet(created);
+    const [, before] = await bothShown(created);
+    await person.tell(created).expect(204);
+    await bothQuiet(created);
+    const [, after] = await bothShown(created);
+    expect(after.ts).toBe(before.ts);
+    expect(wordsOf(before)).not.toContain(DEVICE.timezone);
+    expect(await world.server.read(created.challenge_id)).toMatchObject({
+      ...{ status: 'verified', device_fingerprint_status: 'collected' },
+      device_fingerprint: { timezone: DEVICE.timezone },
+    });
+  });
+
+  test('to the last state, when several changes come at once, and stand there once', async () => {
+    const created = await world.create();
+    await decide(created, 'approve');
+    await bothQuiet(created);
+    await bothShown(created);
+    expect(await world.status(created, 'verified')).toBeTruthy();
+  });
+
+  test('in the channel, where no person asked', async () => {
+    const channel = await world.slack.channel('security');
+    await world.db.updateTable('slack_workspaces').set({ channel_id: channel }).execute();
+    const created = await world.create({ requester_email: undefined });
+    const first = await world.shown(created, 'notice', { channel });
+    await cancel(world.server, created);
+    await world.quiet(created, 'notice');
+    const last = await world.shown(created, 'notice', { channel });
+    expect(last.ts).toBe(first.ts);
+    expect(wordsOf(last)).not.toBe(wordsOf(first));
+  });
 });
 
-const inSlack = {
-  integration_type: 'slack',
-  target_user_email: 'ada@example.com',
-  context: 'Password reset',
-};
+describe('Slack is asked only where something changes', () => {
+  const calls = (method: string) => world.slack.calls.filter((call) => call === method).length;
+  const resend = async (created: Created, role: 'card' | 'notice') => {
+    const [original] = await world.deliveries(created, role);
+    const answer = await world.server.request
+      .post(`/api/v1/deliveries/${original?.id}/resend`)
+      .set('X-API-Key', world.server.apiKey)
+      .expect(202);
+    await world.quiet(created, role);
+    return answer.body as { delivery_id: string };
+  };
 
-test('a challenge created over REST reaches both people, and both hear of its end', async () => {
-  const created = await server.create({ ...inSlack, requester_email: 'grace@example.com' });
-  const card = await slack.waitFor('ada', () => true, 'the card');
-  const notice = await slack.waitFor('grace', () => true, 'the notice');
-  await server.request
-    .post(`/api/v1/challenges/${created.challenge_id}/cancel`)
-    .set('X-API-Key', server.apiKey);
-  await slack.waitFor('ada', (_, { ts, edited }) => ts === card.ts && edited, 'the end');
-  await slack.waitFor('grace', (_, { ts, edited }) => ts === notice.ts && edited, 'the end');
-  expect(await slack.seenBy('ada')).toHaveLength(1);
-  expect(wordsOf(card)).not.toBe('');
+  test('what a message shows already is not sent again, and says nothing of the endpoint', async () => {
+    const { created } = await begin();
+    await bothQuiet(created);
+    const before = world.slack.calls.length;
+    const health = () => world.db.selectFrom('endpoints').select('last_success_at').execute();
+    const healthBefore = await health();
+    const { delivery_id } = await resend(created, 'notice');
+    expect(world.slack.calls).toHaveLength(before);
+    expect(await health()).toEqual(healthBefore);
+    const { body } = await world.server.request
+      .get(`/api/v1/deliveries/${delivery_id}`)
+      .set('X-API-Key', world.server.apiKey);
+    expect(body).toMatchObject({ status: 'delivered', attempt_count: 1, last_status_code: null });
+  });
+
+  test('a card that somebody deleted is left alone', async () => {
+    const { created, card } = await begin();
+    await deleteIn(world.slack, card);
+    await cancel(world.server, created);
+    await bothQuiet(created);
+    expect(await world.seen(created, 'card')).toEqual([]);
+    await world.shown(created, 'notice');
+  });
+
+  test('a notice that somebody deleted is posted anew, and shows the end', async () => {
+    const { created, notice } = await begin();
+    await deleteIn(world.slack, notice);
+    await cancel(world.server, created);
+    await bothQuiet(created);
+    const after = await world.shown(created, 'notice');
+    expect(after.ts).not.toBe(notice.ts);
+  });
+
+  test('the card of a challenge that has ended is posted no more, also when somebody resends it', async () => {
+    world.slack.intervene(awayToWrite);
+    const created = await world.create();
+    await cancel(world.server, created);
+    world.slack.intervene(() => undefined);
+    await bothQuiet(created);
+    await world.shown(created, 'notice');
+    const before = calls('chat.postMessage');
+    await resend(created, 'card');
+    expect(calls('chat.postMessage')).toBe(before);
+    expect(await world.seen(created, 'card')).toEqual([]);
+  });
 });
 
-test('a card whose posting was cut off is found again, and stands there once', async () => {
-  slack.intervene((method, count) =>
-    method === 'chat.postMessage' && count === 1 ? { cut: true } : undefined,
-  );
-  await server.create({ ...inSlack });
-  await slack.waitFor('ada', () => true, 'the card');
-  await until(() => slack.calls.includes('conversations.history'), 'a look into the history');
-  await until(
-    async () =>
-      (await server.db.selectFrom('slack_messages').select('ts').where('ts', 'is', null).execute()).length ===
-      0,
-    'it to be found',
-  );
-  expect(await slack.seenBy('ada')).toHaveLength(2);
+describe('what is deleted here', () => {
+  const erase = async (created: Created) => {
+    const rights = { scopes: ['challenges:erase'], own_only: false };
+    const { apiKey } = await world.server.integration({ rights });
+    const path = `/api/v1/challenges/${created.challenge_id}/erase`;
+    await world.server.request.post(path).set('X-API-Key', apiKey).expect(200);
+  };
+
+  test('erasing a challenge forgets its messages and what was still to be done', async () => {
+    const { created } = await begin();
+    await bothQuiet(created);
+    const [before] = await world.seen(created, 'notice');
+    world.slack.intervene(awayToWrite);
+    await cancel(world.server, created);
+    await erase(created);
+    world.slack.intervene(() => undefined);
+    expect(await world.rowOf(created, 'card')).toBeUndefined();
+    expect(await world.rowOf(created, 'notice')).toBeUndefined();
+    const left = await world.deliveries(created, 'notice');
+    expect(left.map(({ status }) => status)).toEqual(['delivered', 'canceled']);
+    expect(await world.seen(created, 'notice')).toEqual([before]);
+    const trail = await world.db
+      .selectFrom('audit_entries')
+      .select(['action', 'detail'])
+      .where('challenge_id', '=', created.challenge_id)
+      .execute();
+    expect(trail.map(({ action }) => action)).toEqual(
+      expect.arrayContaining(['slack_card_posted', 'slack_notice_posted']),
+    );
+    expect(JSON.stringify(trail)).not.toContain(before?.channel);
+    const { id } = left[0]!;
+    const again = world.server.request.post(`/api/v1/deliveries/${id}/resend`);
+    await again.set('X-API-Key', world.server.apiKey).expect(410);
+  });
 });

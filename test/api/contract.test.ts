@@ -2,13 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { gzipSync } from 'node:zlib';
 import { hmacHex } from '../../src/kernel/crypto.ts';
-import { createContract, document, listOperations } from '../support/contract.ts';
+import { createContract, document, listOperations, resolve } from '../support/contract.ts';
 import type { Answer, Parameter } from '../support/contract.ts';
 import { createDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { startDatabaseProxy } from '../support/database-proxy.ts';
 import { insertInbound, insertRefusal } from '../support/inbound.ts';
 import { driveCallbacks, driveLink, driveSteps } from '../support/contract-pages.ts';
+import { driveSlack } from '../support/contract-slack.ts';
 import { createPerson } from '../support/person.ts';
 import { makeOverdue } from '../support/rows.ts';
 import { startServer } from '../support/server.ts';
@@ -477,6 +478,8 @@ describe('pages', () => {
   });
 });
 
+test('Slack', () => driveSlack(keeps, contract.errorsOf, server));
+
 test('operations', async () => {
   keeps('health', 200, await get('/healthz', {}));
   keeps('readiness', 200, await get('/readyz', {}));
@@ -529,6 +532,9 @@ test('when the server or its database fails', async () => {
   keeps('listProviderAccounts', 503, await desk('provider-accounts'));
   keeps('listInboundWebhooks', 503, await desk(`provider-accounts/${NOBODY}/webhooks`));
   keeps('receiveWebhook', 503, await one.request.post(`/webhooks/veriff/${NOBODY}`).send({}));
+  keeps('receiveSlackCommand', 200, await one.request.post(`/slack/${NOBODY}/commands`).send({}));
+  keeps('receiveSlackInteraction', 503, await one.request.post(`/slack/${NOBODY}/interactions`).send({}));
+  keeps('showSlackManifest', 503, await one.request.get(`/slack/${NOBODY}/manifest.yaml`));
   keeps('showStartPage', 503, await person.open(created));
   keeps('startVerification', 503, await person.press(created));
   const page = (name: string) => person.agent.get(`/challenge/${created.challenge_id}/${name}`);
@@ -556,7 +562,9 @@ test('every kind of callback is as documented, headers and body', async () => {
     return sink.waitFor(created.challenge_id);
   };
   const { parameters = [], requestBody } = document.webhooks.callback?.post ?? {};
-  expect(Object.keys(requestBody?.content ?? {})).toEqual(['application/json']);
+  expect(Object.keys((requestBody && resolve(requestBody, '').value.content) ?? {})).toEqual([
+    'application/json',
+  ]);
   for (const decision of ['approve', 'decline', 'report', 'cancel', 'expire', 'dispute']) {
     const callback = await end(decision);
     expect(callback.headers['content-type']).toBe('application/json');

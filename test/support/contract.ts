@@ -13,7 +13,7 @@ export type Operation = {
   tags?: string[];
   security?: Record<string, string[]>[];
   parameters?: (Parameter | Ref)[];
-  requestBody?: { content: Record<string, Media> };
+  requestBody?: { content: Record<string, Media> } | Ref;
   responses: Record<string, ResponseObject | Ref>;
 };
 type Ref = { $ref: string };

@@ -37,6 +37,7 @@ export const openapiSchema = {
     webhooks: mapOf(ref('pathItem')),
     components: object([], {
       schemas: mapOf(schema),
+      requestBodies: mapOf(ref('requestBody')),
       parameters: mapOf(orRef('parameter')),
       responses: mapOf(orRef('response')),
       securitySchemes: mapOf(ref('securityScheme')),
@@ -53,11 +54,7 @@ export const openapiSchema = {
       summary: text,
       description: text,
       parameters: listOf(orRef('parameter')),
-      requestBody: object(['content'], {
-        description: text,
-        required: { type: 'boolean' },
-        content: mapOf(ref('mediaType')),
-      }),
+      requestBody: orRef('requestBody'),
       responses: {
         type: 'object',
         propertyNames: { pattern: '^([1-5]\\d\\d|[1-5]XX|default)$' },
@@ -65,6 +62,11 @@ export const openapiSchema = {
         additionalProperties: orRef('response'),
       },
       security,
+    }),
+    requestBody: object(['content'], {
+      description: text,
+      required: { type: 'boolean' },
+      content: mapOf(ref('mediaType')),
     }),
     parameter: {
       ...object(['name', 'in', 'schema'], {

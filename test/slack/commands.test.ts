@@ -1,0 +1,238 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { takeCommand } from '../../src/slack/command.ts';
+import type { SlackDeps } from '../../src/slack/deps.ts';
+import { openWorkspace } from '../../src/slack/workspace.ts';
+import { findWorkspace } from '../../src/slack/workspaces-store.ts';
+import { countRows } from '../support/rows.ts';
+import { startSink } from '../support/sink.ts';
+import { wordsOf } from '../support/slack.ts';
+import type { Slack } from '../support/slack.ts';
+import { sendCommand } from '../support/slack-requests.ts';
+import { startStage } from '../support/slack-stage.ts';
+import type { Stage } from '../support/slack-stage.ts';
+import { until } from '../support/until.ts';
+
+let stage: Stage;
+let slack: Slack;
+let ada: string;
+beforeAll(async () => {
+  stage = await startStage();
+  ({ slack } = stage);
+  ada = `<@${slack.users.ada}|ada>`;
+});
+beforeEach(() => {
+  slack.ephemerals.length = 0;
+  slack.intervene(() => undefined);
+  slack.respondWith(200);
+});
+afterAll(() => stage.close());
+
+const challenges = () => countRows(stage.server.db, 'challenges');
+
+function challengeOf(context: string) {
+  return stage.server.db
+    .selectFrom('challenges')
+    .selectAll()
+    .where('context', '=', context)
+    .executeTakeFirst();
+}
+
+function commandsOf(challengeId: string | null) {
+  return stage.server.db
+    .selectFrom('events')
+    .selectAll()
+    .where('type', '=', 'slack.command')
+    .where('challenge_id', 'is not distinct from', challengeId)
+    .execute();
+}
+
+/** Lets what was kept of a command be carried out once more, with this other content. */
+async function performAgain(eventId: string, change: (content: object) => object): Promise<void> {
+  const { db, sealer } = stage.server;
+  const event = await db.selectFrom('events').selectAll().where('id', '=', eventId).executeTakeFirstOrThrow();
+  const { sealed } = JSON.parse(event.body ?? '') as { sealed: string };
+  const content = change(JSON.parse(sealer.unseal(sealed, `events:${eventId}`)) as object);
+  const body = JSON.stringify({ sealed: sealer.seal(JSON.stringify(content), `events:${eventId}`) });
+  await db.updateTable('events').set({ body, challenge_id: null }).where('id', '=', eventId).execute();
+  await db
+    .updateTable('deliveries')
+    .set({ status: 'pending', completed_at: null, next_attempt_at: new Date() })
+    .where('event_id', '=', eventId)
+    .execute();
+  await stage.settled();
+}
+
+test('a command asks the person, tells whoever typed it at once, and then in a message of its own', async () => {
+  expect(await stage.type(`${ada} Password reset`)).toBe(
+    `<@${slack.users.ada}> will be asked to confirm that it is them. You will get a message from me with how it goes.`,
+  );
+  await slack.waitFor('ada', (words) => words.includes('Password reset'), 'the card');
+  await slack.waitFor('grace', (words) => words.includes('Password reset'), 'the notice');
+  const challenge = await challengeOf('Password reset');
+  expect(challenge).toMatchObject({
+    ...{ integration_id: stage.instance, slack_instance_id: stage.instance, status: 'initiated' },
+    ...{ target_user_id: slack.users.ada, target_user_email: 'ada@example.com' },
+    ...{ requester_id: slack.users.grace, callback_url: null, mode: 'test' },
+  });
+  const audit = await stage.server.db
+    .selectFrom('audit_entries')
+    .select(['actor', 'action'])
+    .where('challenge_id', '=', challenge!.id)
+    .orderBy('id')
+    .executeTakeFirst();
+  expect(audit).toEqual({ actor: 'slack', action: 'created' });
+  // So that erasing the challenge finds what the person typed.
+  expect(await commandsOf(challenge!.id)).toHaveLength(1);
+  expect(slack.ephemerals).toEqual([]);
+});
+
+test('a person may be named by e-mail address, and needs no reason', async () => {
+  const said = await stage.type('<mailto:linus@example.com|linus@example.com>', { user_id: slack.users.ada });
+  expect(said).toMatch(/^linus@example\.com will be asked/);
+  await slack.waitFor('linus', () => true, 'the card');
+  await slack.waitFor('ada', (words) => words.includes(slack.users.linus), 'the notice');
+});
+
+test('a command that Slack sends again is carried out once, and answered in the same words', async () => {
+  const changes = { trigger_id: '13345224609.738474920.8088930838d88f008e0' };
+  const said = await Promise.all(Array.from({ length: 5 }, () => stage.type(`${ada} sent again`, changes)));
+  await slack.waitFor('ada', (words) => words.includes('sent again'), 'the card');
+  said.push(await stage.type(`${ada} sent again`, changes));
+  await stage.settled();
+  expect(new Set(said).size).toBe(1);
+  expect(await stage.count('ada', 'sent again')).toBe(1);
+  expect(await stage.count('grace', 'sent again')).toBe(1);
+});
+
+test('a command that was cut off after the challenge was created is found done, also when it has become late', async () => {
+  await stage.ask('cut off');
+  await stage.settled();
+  const { id } = (await challengeOf('cut off'))!;
+  const [command] = await commandsOf(id);
+  const before = await challenges();
+  const later = (content: object) => {
+    const { at } = content as { at: number };
+    return { ...content, at: at - 11 * 60_000 };
+  };
+  for (const change of [(content: object) => content, later]) {
+    await performAgain(command!.id, change);
+    expect(await commandsOf(id)).toHaveLength(1);
+  }
+  expect([await challenges(), await stage.count('ada', 'cut off')]).toEqual([before, 1]);
+  expect(slack.ephemerals).toEqual([]);
+});
+
+test('a command that could not be carried out for ten minutes is not any more, and the person is told to ask again', async () => {
+  const { db, sealer } = stage.server;
+  const workspace = openWorkspace(sealer, (await findWorkspace(db, stage.instance))!)!;
+  const before = await challenges();
+  const deps = { db, sealer, now: () => new Date(Date.now() - 601_000), wake: () => undefined };
+  await takeCommand(deps as unknown as SlackDeps, workspace, {
+    ...{ user: slack.users.grace, trigger: 'late', text: `${ada} late` },
+    response_url: `${slack.url}/response/late`,
+  });
+  await stage.told((text) => /^Nothing was created: it took too long.* Ask again/.test(text), 'to ask again');
+  expect([await challenges(), await stage.count('ada', 'late')]).toEqual([before, 0]);
+});
+
+test('how to ask is said at once and kept nowhere', async () => {
+  const before = await countRows(stage.server.db, 'events');
+  expect(await stage.type('')).toMatch(/^Write `\/challenge @username \[reason\]`/);
+  expect(await stage.type('@ada reset')).toMatch(/Pick the person from the list/);
+  expect(await stage.type(`${ada} <@${slack.users.linus}|linus> reset`)).toMatch(/one person at a time/);
+  expect(await stage.type(`${ada} ${'x'.repeat(3_000)}`)).toMatch(/at most 2,000 characters/);
+  expect(await countRows(stage.server.db, 'events')).toBe(before);
+});
+
+test('whoever names nobody who can be asked is told so, alone', async () => {
+  slack.describe(slack.users.gone, { deleted: true });
+  const before = await challenges();
+  const wrong: [string, RegExp][] = [
+    [`<@${slack.users.gone}>`, /^Nothing was created: the person you named is a deactivated account in /],
+    [`<@${slack.bot}>`, /^Nothing was created: the person you named is a bot in /],
+    ['<@U0NOBODY00>', /^Nothing was created: the person you named is nobody in the Slack workspace "Acme"/],
+    ['nobody@example.com', /^Nothing was created: the person you named is nobody in /],
+  ];
+  for (const [person, reply] of wrong) {
+    await stage.type(`${person} reset`);
+    await stage.told((text) => reply.test(text), reply.source);
+    expect(slack.ephemerals.splice(0)).toMatchObject([{ response_type: 'ephemeral' }]);
+  }
+  expect(await challenges()).toBe(before);
+});
+
+test('a reason that is full of marks mentions nobody, rings no channel and links nowhere', async () => {
+  await stage.type(
+    `${ada} marks <!channel> &lt;!here&gt; <https://evil.example|your bank> *bold* \`x\` &lt;@${slack.users.linus}&gt;`,
+  );
+  const card = await slack.waitFor('ada', (words) => words.includes('marks @channel'), 'the card');
+  const notice = await slack.waitFor('grace', (words) => words.includes('marks @channel'), 'the notice');
+  const reason = `marks @channel <!here> your bank (https://evil.example) *bold* \`x\` <@${slack.users.linus}>`;
+  expect((await challengeOf(reason))?.context).toBe(reason);
+  for (const seen of [card, notice]) {
+    const marked = [seen.text, ...markedTexts(seen.blocks)].join('\n');
+    expect(marked).not.toMatch(/<!(channel|here|everyone)|evil\.example|\*bold\*/);
+    expect(marked).not.toContain(slack.users.linus);
+    expect(wordsOf(seen)).toContain(reason);
+  }
+});
+
+test('when Slack takes no more answers to a command, the person is told in a message', async () => {
+  slack.respondWith(404);
+  await stage.type('<@U0NOBODY00> expired');
+  await slack.waitFor('grace', (words) => words.startsWith('Nothing was created'), 'the answer');
+  await stage.settled();
+  expect(await stage.count('grace', 'Nothing was created')).toBe(1);
+});
+
+test('an answer goes to Slack’s own host, whatever the request says', async () => {
+  const sink = await startSink();
+  const { port } = new URL(sink.url);
+  await stage.type('<@U0NOBODY00> foreign', { response_url: `http://localhost:${port}/response/1` });
+  const dead = await until(
+    () =>
+      stage.server.db
+        .selectFrom('deliveries')
+        .innerJoin('events', 'events.id', 'deliveries.event_id')
+        .select(['type', 'dead_reason'])
+        .where('deliveries.status', '=', 'dead')
+        .executeTakeFirst(),
+    'the answer to be given up',
+  );
+  expect(dead).toEqual({ type: 'slack.reply', dead_reason: 'rejected' });
+  expect(sink.received).toEqual([]);
+  await sink.close();
+});
+
+test('while Slack has trouble a command waits, and is then carried out once', async () => {
+  slack.intervene((method, count) =>
+    method === 'users.info' && count <= 2 ? { status: 503, body: { ok: false } } : undefined,
+  );
+  await stage.ask('trouble');
+  await stage.settled();
+  expect(await stage.count('ada', 'trouble')).toBe(1);
+});
+
+test('when Slack refuses the app, whoever typed is told whom to tell', async () => {
+  slack.intervene((method) =>
+    method === 'users.info' ? { body: { ok: false, error: 'invalid_auth' } } : undefined,
+  );
+  await stage.type(`${ada} refused`);
+  await stage.told((text) => text.includes('`countersign slack test`'), 'whom to tell');
+  await stage.settled();
+  expect(await challengeOf('refused')).toBeUndefined();
+});
+
+test('Slack’s look whether anybody is there is answered, if it is Slack’s', async () => {
+  const { at } = stage;
+  await sendCommand(slack, at(), '', { ssl_check: '1', team_id: '', user_id: '' }).expect(200);
+  await sendCommand(slack, at({ secret: 'wrong' }), '', { ssl_check: '1' }).expect(401);
+});
+
+/** What Slack reads for marks. */
+function markedTexts(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const { type, text } = value as { type?: unknown; text?: unknown };
+  const own = type === 'mrkdwn' && typeof text === 'string' ? [text] : [];
+  return [...own, ...Object.values(value).flatMap(markedTexts)];
+}

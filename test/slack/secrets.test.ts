@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import supertest from 'supertest';
 import { createSealer } from '../../src/kernel/crypto.ts';
 import { startChild } from '../support/child.ts';
 import type { Child } from '../support/child.ts';
@@ -10,6 +11,7 @@ import { testEnv } from '../support/server.ts';
 import type { Created } from '../support/server.ts';
 import { connectSlack, startSlack } from '../support/slack.ts';
 import type { Intervention, Slack } from '../support/slack.ts';
+import { sendCommand } from '../support/slack-requests.ts';
 import { messagesOf } from '../support/slack-story.ts';
 import { until } from '../support/until.ts';
 
@@ -42,7 +44,7 @@ async function ask(path: string, body?: object): Promise<{ text: string; status:
 test('no secret of a workspace and no link shows in logs, tables or answers, whatever goes wrong', async () => {
   const { db } = database;
   await firstKey();
-  await connectSlack({ db, sealer: createSealer([key]) }, slack);
+  const instance = await connectSlack({ db, sealer: createSealer([key]) }, slack);
   const body = { integration_type: 'slack', target_user_email: 'ada@example.com' };
   const answers: string[] = [];
   const wrong: ReturnType<Intervention>[] = [
@@ -58,7 +60,7 @@ test('no secret of a workspace and no link shows in logs, tables or answers, wha
     answers.push(text);
   }
 
-  slack.intervene((method, count) => (method === 'chat.postMessage' ? wrong[count + 2] : undefined));
+  slack.intervene((method, count) => (method === 'chat.postMessage' && count === 1 ? wrong[3] : undefined));
   const posted = await ask('challenges', { ...body, context: 'Password reset' });
   const created = JSON.parse(posted.text) as Created;
   await until(async () => {
@@ -72,12 +74,29 @@ test('no secret of a workspace and no link shows in logs, tables or answers, wha
   await until(async () => (await read()).text.includes('undeliverable'), 'the challenge to be given up');
   answers.push((await read()).text, (await ask('deliveries')).text);
 
+  const at = { server: { request: supertest(child.url) }, instance, secret: slack.signingSecret };
+  const response_url = `${slack.url}/response/of-one-command`;
+  slack.intervene(() => wrong[2]);
+  slack.respondWith(500);
+  const commands = [
+    await sendCommand(slack, at, `<@${slack.users.ada}> once more`, { response_url }),
+    await sendCommand(slack, at, 'nonsense', { response_url }),
+    await sendCommand(slack, { ...at, secret: 'another' }, 'nonsense', { response_url }),
+    await sendCommand(slack, at, `<@${slack.users.ada}>`, { response_url, team_id: 'T0OTHER' }),
+  ];
+  expect(commands.map(({ status }) => status)).toEqual([200, 200, 401, 403]);
+  answers.push(...commands.map(({ text }) => text));
+  const isFailed = async () => (await readAllRows(db)).delivery_attempts?.some((row) => /: 500\b/.test(row));
+  await until(isFailed, 'an answer that Slack did not take');
+  slack.respondWith(200);
+  await until(() => slack.ephemerals.length > 0, 'the answer to the command');
+
   const [tables, log] = [JSON.stringify(await readAllRows(db)), child.output()];
   const tokens = [created, given].map(({ verification_url }) => verification_url.split('token=')[1] ?? '');
-  for (const secret of [slack.botToken, slack.signingSecret, ...tokens])
+  for (const secret of [slack.botToken, slack.signingSecret, response_url, ...tokens])
     for (const place of [tables, log, ...answers]) expect(place).not.toContain(secret);
   // The search above would have found something, had it been there.
   expect(tables).toContain(slack.users.ada);
   expect(log).toContain('/api/v1/challenges');
-  expect(answers.at(-1)).toContain('slack.card');
+  expect(answers.join()).toContain('slack.card');
 }, 60_000);

@@ -120,6 +120,6 @@ test('doctor says when the key does not open an IdP or the key of proofs', async
     })
     .execute();
   const [well, sick] = await Promise.all([runCli(['doctor'], env), runCli(['doctor'], other)]);
-  expect(well.stdout).toMatch(/^ok +encryption +.* 0 IdP\(s\), 1 proof key\(s\)$/m);
+  expect(well.stdout).toMatch(/^ok +encryption +.* 0 IdP\(s\), 0 Slack workspace\(s\), 1 proof key\(s\)$/m);
   expect(sick.stdout).toMatch(/^fail +encryption +sealed under key/m);
 });

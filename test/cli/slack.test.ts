@@ -13,6 +13,7 @@ import { HTTPS, startServer } from '../support/server.ts';
 import type { TestServer } from '../support/server.ts';
 import { connectSlack, startSlack, TEAM } from '../support/slack.ts';
 import type { Slack } from '../support/slack.ts';
+import { sendCommand } from '../support/slack-requests.ts';
 
 let server: TestServer;
 let slack: Slack;
@@ -52,6 +53,19 @@ const forget = async (id: string) => {
   await cli('slack', 'disconnect', '--id', id);
 };
 const opened = async (id: string) => openWorkspace(server.sealer, (await findWorkspace(server.db, id))!);
+
+test('a workspace set up by commands alone takes what Slack signs, until it is disconnected', async () => {
+  const id = await add('By hand');
+  await connect(id, '--bot-token', slack.botToken, '--signing-secret', slack.signingSecret);
+  const type = (secret: string, text: string) => sendCommand(slack, { server, instance: id, secret }, text);
+  await type(slack.signingSecret, `<@${slack.users.linus}> Password reset`).expect(200);
+  await slack.waitFor('linus', (text) => text.includes('Password reset'), 'the card');
+  await connect(id, '--signing-secret', 'another-secret-4711');
+  await type(slack.signingSecret, '').expect(401);
+  await type('another-secret-4711', '').expect(200);
+  await forget(id);
+  await type('another-secret-4711', '').expect(404);
+});
 
 describe('slack add', () => {
   test('says what to do at Slack, and its manifest has the addresses and scopes of this workspace', async () => {

@@ -1,7 +1,7 @@
 import type { Db } from '../db/database.ts';
+import { newWebhookSecret } from '../kernel/crypto.ts';
 import type { Sealer } from '../kernel/crypto.ts';
 import { addCallbackSecret } from '../tenants/keys.ts';
-import { newWebhookSecret } from '../kernel/crypto.ts';
 import { insertIntegration } from '../tenants/store.ts';
 import { insertWorkspace } from './workspaces-store.ts';
 import type { WorkspaceRow } from './workspaces-store.ts';

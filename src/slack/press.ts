@@ -13,11 +13,12 @@ import { countPress, findCard } from './messages-store.ts';
 import { keepReply } from './reply.ts';
 import type { Workspace } from './workspace.ts';
 
+/** What became of a press. */
 export type Taken = 'taken' | 'repeated' | 'unknown' | 'wrong_presser';
 
-const UNKNOWN = 'This request is no longer kept, so nothing was changed.';
 const NOT_YOURS = 'This request is not for you, so nothing was changed.';
 const TELL_SOMEBODY = 'If it was not you, tell your IT or security team.';
+const UNKNOWN = `This request is no longer kept, so nothing was changed. ${TELL_SOMEBODY}`;
 
 /**
  * A press in the card counts once, and only if it is by the person whom the card asks. What there is to say to whoever

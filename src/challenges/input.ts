@@ -1,8 +1,5 @@
-import { isUuid } from '../kernel/id.ts';
-import { parseTime } from '../kernel/time.ts';
 import { invalid } from '../kernel/errors.ts';
-import { MAX_EXPIRY_MINUTES, MIN_EXPIRY_MINUTES, STATUSES } from './challenge.ts';
-import type { Status } from './challenge.ts';
+import { MAX_EXPIRY_MINUTES, MIN_EXPIRY_MINUTES } from './challenge.ts';
 import { readText } from './text.ts';
 
 /** What a caller asks for, checked. */
@@ -28,18 +25,6 @@ export type SlackWish = {
   requester_email: string | null;
 };
 
-/** Which challenges a caller wants to see, newest first. */
-export type ListQuery = {
-  status: Status | undefined;
-  target: string | undefined;
-  requester: string | undefined;
-  createdAfter: Date | undefined;
-  createdBefore: Date | undefined;
-  limit: number;
-  /** the id of the last challenge of the page before */
-  after: string | undefined;
-};
-
 const MAX_ID = 255;
 const MAX_EMAIL = 254;
 const MAX_CONTEXT = 2_000;
@@ -51,8 +36,6 @@ const MAX_METADATA_VALUE = 500;
 export const MAX_INCIDENT_COMMENT = 500;
 export const MAX_TARGET_RESPONSE = 500;
 const SLACK_USER = /^[UW][A-Z0-9]{1,30}$/;
-const MAX_LIST = 100;
-const DEFAULT_LIST = 20;
 const MAX_IDEMPOTENCY_KEY = 255;
 export const DEFAULT_REQUESTER = 'webhook';
 
@@ -61,7 +44,6 @@ const CREATE_FIELDS = [
   ...['expiry_minutes', 'integration_type', 'metadata', 'provider', 'return_url', 'ticket'],
 ];
 const SLACK_FIELDS = ['slack_instance_id', 'slack_user_id', 'requester_email'];
-const LIST_FIELDS = ['status', 'target', 'requester', 'created_after', 'created_before', 'limit', 'cursor'];
 
 /** An unknown body to what it asks for, or a 400 that names the field; unknown fields become warnings. */
 export function parseCreateChallenge(body: unknown): { input: CreateChallenge; warnings: string[] } {
@@ -84,36 +66,13 @@ export function parseCreateChallenge(body: unknown): { input: CreateChallenge; w
     throw invalid('target_user_id or target_user_email is required', 'target_user_id');
   }
   if (isSlack) checkSlackUser(input.target_user_id, 'target_user_id');
-  const misplaced = isSlack ? [] : SLACK_FIELDS.filter((name) => name in body);
+  const misplaced = isSlack ? [] : SLACK_FIELDS.filter((name) => (body[name] ?? null) !== null);
   return {
     input,
     warnings: [
       ...misplaced.map((name) => `${name} was ignored; it is for integration_type "slack"`),
       ...unknownFields(body, [...CREATE_FIELDS, ...SLACK_FIELDS]),
     ],
-  };
-}
-
-/** A query string to what it asks for, or a 400 that names the parameter. */
-export function parseListQuery(query: Record<string, unknown>): ListQuery {
-  const unknown = Object.keys(query).find((name) => !LIST_FIELDS.includes(name));
-  // A mistyped filter would silently list everything.
-  if (unknown !== undefined)
-    throw invalid(`unknown parameter; use ${LIST_FIELDS.join(', ')}`, unknown.slice(0, 40));
-  const blank = Object.keys(query).find((name) => query[name] === '');
-  // So would a filter whose variable was never set.
-  if (blank !== undefined) throw invalid(`${blank} must not be empty; leave it out instead`, blank);
-  const status = readText(query.status, 'status', { max: 20 });
-  if (status && !STATUSES.includes(status as Status))
-    throw invalid(`status must be one of ${STATUSES.join(', ')}`, 'status');
-  return {
-    status: status as Status | undefined,
-    target: readText(query.target, 'target', { max: MAX_ID }),
-    requester: readText(query.requester, 'requester', { max: MAX_ID }),
-    createdAfter: readTime(query.created_after, 'created_after'),
-    createdBefore: readTime(query.created_before, 'created_before'),
-    limit: readLimit(query.limit),
-    after: readCursor(query.cursor),
   };
 }
 
@@ -134,11 +93,6 @@ export function parseIncidentComment(value: unknown): string | null {
 /** What a program lets the person add for whoever asks; null for nothing; a 400 if it is no plain text. */
 export function parseTargetResponse(value: unknown, field: string): string | null {
   return readText(value, field, { max: MAX_TARGET_RESPONSE, multiline: true }) ?? null;
-}
-
-/** The cursor of the page that follows the challenge with this id. */
-export function cursorOf(id: string): string {
-  return Buffer.from(id).toString('base64url');
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -204,31 +158,6 @@ function readMetadata(value: unknown): { [key: string]: string } {
       return [key, text];
     }),
   );
-}
-
-function readTime(value: unknown, field: string): Date | undefined {
-  const text = readText(value, field, { max: 40 });
-  if (text === undefined) return undefined;
-  const time = parseTime(text);
-  if (!time) throw invalid(`${field} must be a time such as 2026-01-31T12:00:00Z`, field);
-  return time;
-}
-
-function readLimit(value: unknown): number {
-  const text = readText(value, 'limit', { max: 10 });
-  if (text === undefined) return DEFAULT_LIST;
-  const limit = /^\d+$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > MAX_LIST)
-    throw invalid(`limit must be a whole number from 1 to ${MAX_LIST}`, 'limit');
-  return limit;
-}
-
-function readCursor(value: unknown): string | undefined {
-  const text = readText(value, 'cursor', { max: 100 });
-  if (text === undefined) return undefined;
-  const id = Buffer.from(text, 'base64url').toString();
-  if (!isUuid(id)) throw invalid('cursor must be the next_cursor of an earlier page', 'cursor');
-  return id;
 }
 
 function unknownFields(body: Record<string, unknown>, known: readonly string[]): string[] {

@@ -4,7 +4,7 @@ import type { Db } from '../db/database.ts';
 import type { AuditEntries, Challenges } from '../generated/database.ts';
 import { legalFrom } from './challenge.ts';
 import type { Challenge, Mode, Status } from './challenge.ts';
-import type { ListQuery } from './input.ts';
+import type { ListQuery } from './list-input.ts';
 
 /** What is known about a challenge when it is made; the rest has defaults. */
 const CREATED_COLUMNS = [

@@ -1,17 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import {
-  cursorOf,
-  parseCreateChallenge,
-  parseIdempotencyKey,
-  parseListQuery,
-} from '../../src/challenges/input.ts';
+import { parseCreateChallenge, parseIdempotencyKey } from '../../src/challenges/input.ts';
+import { cursorOf, parseListQuery } from '../../src/challenges/list-input.ts';
 import { AppError } from '../../src/kernel/errors.ts';
 
 const CREATE_FIELDS = [
   ...['target_user_id', 'target_user_email', 'context', 'callback_url'],
   ...['requester_id', 'expiry_minutes', 'integration_type', 'metadata'],
 ];
+const SLACK_FIELDS = ['slack_instance_id', 'slack_user_id', 'requester_email'];
 const LIST_FIELDS = ['status', 'target', 'requester', 'created_after', 'created_before', 'limit', 'cursor'];
 /** Text without what the server refuses, trimmed, not empty. */
 const plain = (maxLength: number) =>
@@ -120,6 +117,49 @@ describe('a create', () => {
         expect(parseCreateChallenge(sparse)).toEqual(parseCreateChallenge(whole));
       }),
       { numRuns: 500 },
+    );
+  });
+});
+
+describe('a create in Slack', () => {
+  const slackId = fc.stringMatching(/^[UW][A-Z0-9]{1,30}$/);
+
+  test('with any values in its fields is read or refused, and ids that are read are ids', () => {
+    const value = fc.oneof(fc.jsonValue(), anyText, slackId, fc.constant('ada@example.com'));
+    const named = fc.constantFrom('target_user_id', 'target_user_email', ...SLACK_FIELDS);
+    fc.assert(
+      fc.property(fc.dictionary(named, value), (asked) => {
+        const read = outcomeOf(() => parseCreateChallenge({ ...asked, integration_type: 'slack' }));
+        if (!read) return;
+        const { target_user_id, slack } = read.input;
+        for (const id of [target_user_id, slack?.requester_user_id ?? null])
+          expect(id === null || /^[UW][A-Z0-9]{1,30}$/.test(id)).toBe(true);
+        expect(slack?.requester_email ?? 'a@b').toMatch(/^[^\s@]+@[^\s@]+$/);
+        expect(read.warnings).toEqual([]);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('that is right comes through unchanged, and without Slack is that of nobody in Slack', () => {
+    const body = fc.record({
+      target_user_id: slackId,
+      slack_instance_id: fc.option(fc.uuid()),
+      slack_user_id: fc.option(slackId),
+      requester_email: fc.option(fc.emailAddress()),
+    });
+    fc.assert(
+      fc.property(body, (asked) => {
+        const { slack_instance_id, slack_user_id, requester_email } = asked;
+        const { input } = parseCreateChallenge({ ...asked, integration_type: 'slack' });
+        const slack = { instance_id: slack_instance_id, requester_user_id: slack_user_id, requester_email };
+        expect(input).toMatchObject({ target_user_id: asked.target_user_id, slack });
+        const plainly = parseCreateChallenge(asked);
+        expect(plainly.input).not.toHaveProperty('slack');
+        const { target_user_id: _, ...forSlack } = asked;
+        const given = Object.values(forSlack).filter((value) => value !== null);
+        expect(plainly.warnings).toHaveLength(given.length);
+      }),
     );
   });
 });

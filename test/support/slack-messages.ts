@@ -31,6 +31,17 @@ export async function openWorld(options: Parameters<typeof startServer>[0] = {})
     ...createReader({ db: server.db, sealer: server.sealer, slack }),
     ...{ server, slack, instance, db: server.db },
     create: (changes: object = {}) => server.create({ ...IN_SLACK, ...changes }),
+    /** Lets Slack answer again, and waits until all that waited for it is done. */
+    async finish() {
+      slack.intervene(() => undefined);
+      await server.db
+        .updateTable('deliveries')
+        .set({ next_attempt_at: new Date() })
+        .where('status', '=', 'pending')
+        .execute();
+      const waiting = server.db.selectFrom('deliveries').select('id').where('status', '=', 'pending');
+      await until(async () => (await waiting.execute()).length === 0, 'nothing more to be done');
+    },
     async close() {
       await server.close();
       await slack.close();

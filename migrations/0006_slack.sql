@@ -29,6 +29,7 @@ create table slack_messages (
   -- both by their ids in Slack; the requester is the app's own bot when no person asked
   target_user text not null,
   requester_user text not null,
+  is_automatic boolean not null,
   language text not null,
   -- the person's link, as long as it is of use
   link_sealed text,

@@ -98,6 +98,18 @@ export async function createOnce(
   });
 }
 
+/** Throws what is wrong with a request whoever it is about: addresses and provider that may not be, live mode without https. */
+export function checkRequest(
+  { publicUrl, checkCallbackUrl }: CreateDeps,
+  caller: Caller,
+  { callback_url, return_url, provider }: CreateChallenge,
+): void {
+  if (callback_url) checkCallbackUrl(callback_url, caller.mode, 'callback_url');
+  if (return_url) checkReturnUrl(caller, return_url);
+  if (caller.mode === 'live' && !publicUrl.startsWith('https:')) throw new AppError('unavailable', NOT_HTTPS);
+  chooseProvider(caller, provider);
+}
+
 /** What was answered to the same request under this key; undefined if the key is new. Another request under it is a conflict. */
 export async function findAnswer(
   { db, sealer }: { db: Db; sealer: Sealer },
@@ -135,16 +147,15 @@ async function write(tx: Db, made: NewChallenge, answer: Created, addition?: Add
 }
 
 function prepare(
-  { publicUrl, now, checkCallbackUrl }: CreateDeps,
+  deps: CreateDeps,
   caller: Caller,
   input: CreateChallenge,
   { warnings = [], traceparent = null, actor = actorOf(caller) }: About,
   addition?: Addition,
 ): { made: NewChallenge; answer: Created } {
   const { expiryMinutes, callback_url, slack: _, ...asked } = input;
-  if (callback_url) checkCallbackUrl(callback_url, caller.mode, 'callback_url');
-  if (input.return_url) checkReturnUrl(caller, input.return_url);
-  if (caller.mode === 'live' && !publicUrl.startsWith('https:')) throw new AppError('unavailable', NOT_HTTPS);
+  checkRequest(deps, caller, input);
+  const { publicUrl, now } = deps;
   const created_at = now();
   const id = newId();
   const token = newToken();

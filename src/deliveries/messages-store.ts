@@ -12,7 +12,7 @@ type About = Pick<Selectable<Challenges>, 'id' | 'tenant_id' | 'mode' | 'slack_i
 /** A message yet to be posted; `link` is for the person alone, and `seal` keeps it so in the row with this id. */
 export type NewMessage = Pick<
   Insertable<SlackMessages>,
-  'role' | 'recipient' | 'target_user' | 'requester_user' | 'language'
+  'role' | 'recipient' | 'target_user' | 'requester_user' | 'is_automatic' | 'language'
 > & { seal?: (eventId: string) => string };
 
 /** Writes a message that is to be posted and then kept up to date, with its first delivery, within the caller's transaction. */

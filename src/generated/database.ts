@@ -287,6 +287,7 @@ export interface SlackMessages {
   challenge_id: string;
   channel_id: string | null;
   event_id: string;
+  is_automatic: boolean;
   language: 'en' | 'de';
   link_sealed: string | null;
   posting_at: Timestamp | null;

@@ -965,8 +965,8 @@ export interface components {
          *     are ignored and named in `warnings`.
          *
          *     With `integration_type` `slack`, `target_user_id` is the person's id in the workspace, `target_user_email` the
-         *     address they have there, and both, if given, must be the same person; so for who asks. The answer may take as
-         *     long as Slack takes to say who they are. A callback is sent only if this request names a `callback_url`.
+         *     address they have there, and both, if given, must be the same person; so for who asks. Slack has up to
+         *     8 seconds to say who they are; without an answer it is a 503. A callback is sent only if this request names a `callback_url`.
          *     What belongs to `slack` alone is ignored without it.
          */
         CreateChallenge: {

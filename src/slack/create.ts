@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createChallenge, createOnce, findAnswer } from '../challenges/create.ts';
+import { checkRequest, createChallenge, createOnce, findAnswer } from '../challenges/create.ts';
 import type { About, Addition, Created } from '../challenges/create.ts';
 import { DEFAULT_REQUESTER } from '../challenges/input.ts';
 import type { CreateChallenge, SlackWish } from '../challenges/input.ts';
@@ -39,6 +39,7 @@ export async function createInSlack(
   // Before Slack is asked: what was answered once is answered again, whatever has become of Slack since.
   const first = key === undefined ? undefined : await findAnswer(deps, caller, { input, key });
   if (first) return { answer: first, replayed: true };
+  checkRequest(deps, caller, input);
   const workspace = await chooseWorkspace(deps, caller, input.slack.instance_id);
   const found = findPeople(clientOf(deps, workspace), workspace, input, input.slack);
   const people = await inTime(found).catch((error: unknown) => {
@@ -109,8 +110,9 @@ function additionOf(
   { id, channel_id }: Workspace,
   { target, requester }: People,
 ): Addition {
-  const both = { target_user: target.id, requester_user: requester.id };
-  const notified = requester.isAutomatic ? channel_id : requester.id;
+  const { id: requester_user, isAutomatic: is_automatic } = requester;
+  const both = { target_user: target.id, requester_user, is_automatic };
+  const notified = is_automatic ? channel_id : requester_user;
   return {
     fields: {
       target_user_id: target.id,

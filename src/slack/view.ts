@@ -6,22 +6,19 @@ import { cardOf, noticeOf } from './cards.ts';
 import type { View } from './cards.ts';
 import { linkContext } from './create.ts';
 import type { Message } from './messages-store.ts';
-import { findWorkspace } from './workspaces-store.ts';
 
 const VIEWS = { card: cardOf, notice: noticeOf };
 
 /** What a message has to show while its challenge stands like this. */
 export async function viewOf(
   { db, sealer }: { db: Db; sealer: Sealer },
-  { event_id, role, requester_user, target_user, link_sealed, language }: Message,
+  { event_id, role, requester_user, is_automatic, target_user, link_sealed, language }: Message,
   challenge: Challenge,
 ): Promise<View> {
   const { name } = await findBrand(db, challenge.tenant_id);
-  const { slack_instance_id } = challenge;
-  const workspace = slack_instance_id === null ? undefined : await findWorkspace(db, slack_instance_id);
   return VIEWS[role]({
     ...{ challenge, language, requester: requester_user, target: target_user, tenant: name },
-    isAutomatic: requester_user === workspace?.bot_user_id,
+    isAutomatic: is_automatic,
     link: link_sealed === null ? undefined : sealer.unseal(link_sealed, linkContext(event_id)),
   });
 }

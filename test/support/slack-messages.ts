@@ -31,22 +31,30 @@ export async function openWorld(options: Parameters<typeof startServer>[0] = {})
     ...createReader({ db: server.db, sealer: server.sealer, slack }),
     ...{ server, slack, instance, db: server.db },
     create: (changes: object = {}) => server.create({ ...IN_SLACK, ...changes }),
-    /** Lets Slack answer again, and waits until all that waited for it is done. */
-    async finish() {
+    /** Waits until nothing is left to be done; what is to be tried again is due at once. */
+    drain: (timeoutMs?: number) => until(() => makeAllDue(server.db), 'nothing more to be done', timeoutMs),
+    /** Lets Slack answer again, and all that waited for it be done. */
+    finish() {
       slack.intervene(() => undefined);
-      await server.db
-        .updateTable('deliveries')
-        .set({ next_attempt_at: new Date() })
-        .where('status', '=', 'pending')
-        .execute();
-      const waiting = server.db.selectFrom('deliveries').select('id').where('status', '=', 'pending');
-      await until(async () => (await waiting.execute()).length === 0, 'nothing more to be done');
+      return until(() => makeAllDue(server.db), 'nothing more to be done');
     },
     async close() {
       await server.close();
       await slack.close();
     },
   };
+}
+
+/** Lets the time come of all that waits; true when nothing does. */
+async function makeAllDue(db: Db): Promise<boolean> {
+  const pending = await db
+    .updateTable('deliveries')
+    .set({ next_attempt_at: new Date() })
+    .where('status', '=', 'pending')
+    .returning('id')
+    .execute();
+  await db.updateTable('endpoints').set({ open_until: null, paused_until: null }).execute();
+  return pending.length === 0;
 }
 
 /** Looks at the messages of challenges, in Slack and in the database. */

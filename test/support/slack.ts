@@ -25,7 +25,7 @@ export type Seen = {
   edited: boolean;
   metadata: unknown;
 };
-/** What the gate says in Slack's place, or undefined to let the call through. `cut`: it is done, and the answer is lost. */
+/** What the gate says in Slack's place, or undefined to let the call through. `cut`, `late`: it is done, and the answer is lost, or does not come. */
 export type Intervention = (method: string, count: number) => Answer | undefined;
 type Answer = {
   status?: number;
@@ -33,6 +33,7 @@ type Answer = {
   body?: object;
   hang?: boolean;
   cut?: boolean;
+  late?: boolean;
 };
 /** What only one person is shown. */
 export type Ephemeral = { text: string; response_type: string };
@@ -69,7 +70,7 @@ export async function startSlack() {
     counts.set(method, count);
     const instead = intervene(method, count);
     if (instead?.hang) return;
-    if (instead && !instead.cut) {
+    if (instead && !instead.cut && !instead.late) {
       const { status = 200, headers = {}, body: other = {} } = instead;
       response.writeHead(status, { 'content-type': 'application/json', ...headers });
       response.end(JSON.stringify(other));
@@ -83,6 +84,7 @@ export async function startSlack() {
     const said = (await forward.json()) as { ok: boolean; user?: { id: string } };
     // It was done, and nobody hears of it.
     if (instead?.cut) return void response.destroy();
+    if (instead?.late) return;
     if (said.user?.id) Object.assign(said.user, about.get(said.user.id));
     response.writeHead(200, { 'content-type': 'application/json', 'x-oauth-scopes': scopes.join(',') });
     response.end(JSON.stringify(said));

@@ -45,7 +45,8 @@ async function openStage(backend: Backend, answer: Answer | undefined, closers: 
   const { db } = database;
   const key = randomBytes(32);
   const settings = testEnv(database.url, redis?.url, key, { LOG_LEVEL: 'warn' });
-  const { apiKey } = await createIntegration(db, createSealer([key]), {
+  const sealer = createSealer([key]);
+  const { apiKey } = await createIntegration(db, sealer, {
     tenant_id: await insertTenant(db, 'Default'),
     name: 'Stage',
     mode: 'test',
@@ -68,6 +69,7 @@ async function openStage(backend: Backend, answer: Answer | undefined, closers: 
     redis,
     sink,
     apiKey,
+    sealer,
     /** How many jobs wait in the queue of callbacks. */
     async queued(): Promise<number> {
       if (redis) return redis.length('bull:callbacks:wait');

@@ -168,11 +168,11 @@ async function wipeAttempts(tx: Db, ids: readonly string[]): Promise<void> {
       and (response_excerpt is not null or error_message is not null)`.execute(tx);
 }
 
-/** The trail stays, without the address of the person's device, who signed in, and the conversation with them in Slack. */
+/** The trail stays, without the address of the person's device, who signed in, and who was where in Slack. */
 async function noteErasure(tx: Db, ids: readonly string[], actor: string, at: Date): Promise<void> {
   await sql`
-    update audit_entries set detail = detail - '{ip,clicked_from,signed_in_as,channel}'::text[]
-    where challenge_id = any(${ids}::uuid[]) and jsonb_exists_any(detail, '{ip,clicked_from,signed_in_as,channel}')`.execute(
+    update audit_entries set detail = detail - '{ip,clicked_from,signed_in_as,channel,slack_user}'::text[]
+    where challenge_id = any(${ids}::uuid[]) and jsonb_exists_any(detail, '{ip,clicked_from,signed_in_as,channel,slack_user}')`.execute(
     tx,
   );
   await sql`

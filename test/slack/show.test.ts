@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { cancel } from '../support/deliveries.ts';
 import { createPerson, DEVICE } from '../support/person.ts';
 import { wordsOf } from '../support/slack.ts';
+import { press } from '../support/slack-requests.ts';
 import { deleteIn, openWorld, runOut } from '../support/slack-messages.ts';
 import type { World } from '../support/slack-messages.ts';
 import type { Created } from '../support/server.ts';
@@ -186,9 +187,12 @@ describe('what is deleted here', () => {
   };
 
   test('erasing a challenge forgets its messages and what was still to be done', async () => {
-    const { created } = await begin();
+    const { created, card } = await begin();
     await bothQuiet(created);
     const [before] = await world.seen(created, 'notice');
+    const { server, slack, instance } = world;
+    const at = { server, instance, secret: slack.signingSecret };
+    await press(slack, at, card, 'report', { user: slack.users.linus }).expect(200);
     world.slack.intervene(awayToWrite);
     await cancel(world.server, created);
     await erase(created);
@@ -206,6 +210,7 @@ describe('what is deleted here', () => {
     expect(trail.map(({ action }) => action)).toEqual(
       expect.arrayContaining(['slack_card_posted', 'slack_notice_posted']),
     );
+    expect(trail).toContainEqual({ action: 'request_refused', detail: { reason: 'wrong_presser' } });
     expect(JSON.stringify(trail)).not.toContain(before?.channel);
     const { id } = left[0]!;
     const again = world.server.request.post(`/api/v1/deliveries/${id}/resend`);

@@ -1414,7 +1414,7 @@ export interface components {
             status_code: number | null;
             error_class: components["schemas"]["NullableText"];
             error_message: components["schemas"]["NullableText"];
-            /** @description The first 4 KiB of the answer. */
+            /** @description The first 4 KiB of the answer; of what is done in Slack, a few words on what was done. */
             response_excerpt: string | null;
             remote_address: components["schemas"]["NullableText"];
         };

@@ -45,7 +45,7 @@ function failed(error: unknown): Partial<Attempt> {
     const limit = { status_code: 429, retryAfter: String(retryAfterS), unspent: true };
     return { error_class: code, error_message, ...limit };
   }
-  return { error_class: classOf(code), error_message, status_code: statusCode, rule, urgent: true };
+  return { error_class: classOf(code), error_message, status_code: statusOf(statusCode), rule, urgent: true };
 }
 
 /** Refused by ourselves: Slack was not asked. */
@@ -54,4 +54,9 @@ const UNASKED: ReadonlySet<string> = new Set(['not_connected', 'foreign_response
 /** As callbacks name it. */
 function classOf(code: string): string {
   return code.startsWith('http_') ? `${code.slice(0, 6)}xx` : code;
+}
+
+/** Without 410: of a receiver it means that nobody is to come again, and Slack does not say that. */
+function statusOf(statusCode: number | null): number | null {
+  return statusCode === 410 ? null : statusCode;
 }

@@ -90,6 +90,7 @@ describe('when it is not known what became of a posting', () => {
     ['Slack answers 503', { status: 503 }],
     ['Slack says that it has trouble', { body: { ok: false, error: 'internal_error' } }],
     ['something on the way answers', { status: 200, body: ['hello'] }],
+    ['something on the way answers 410', { status: 410 }],
   ])(
     '%s: it is tried again within seconds, and stands there once',
     async (_, answer) => {

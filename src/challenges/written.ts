@@ -12,6 +12,10 @@ export function plainText(written: string): string {
 
 /** What a person says about an incident: one line, or null. Never refused, but cut: the alarm counts for more than its words. */
 export function incidentComment(written: string): string | null {
-  const line = plainText(written).replaceAll(/ *[\t\n]+ */g, ' ');
+  const lines = plainText(written).split(/[\t\n]/);
+  const line = lines
+    .map((part) => part.trim())
+    .filter(Boolean)
+    .join(' ');
   return Array.from(line).slice(0, MAX_INCIDENT_COMMENT).join('').trim() || null;
 }

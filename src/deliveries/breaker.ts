@@ -72,6 +72,9 @@ export function stateOf(health: Health, now: Date): State {
 export function afterAttempt(health: Health, outcome: Outcome, now: Date): { health: Health; turns: Turn[] } {
   if (NO_SIGN.has(outcome.errorClass) || outcome.statusCode === 410) return { health, turns: [] };
   if (outcome.permanent || isUnasked(outcome)) return { health, turns: [] };
+  // Whoever asks to be left alone for a moment is well.
+  if (outcome.unspent)
+    return { health: { ...health, paused_until: pausedUntil(health, outcome, now) }, turns: [] };
   const counted = count(health, isSuccess(outcome), now);
   return isSuccess(outcome) ? afterSuccess(counted, now) : afterFailure(counted, outcome, now);
 }
@@ -120,13 +123,12 @@ function afterSuccess(health: Health, now: Date): { health: Health; turns: Turn[
 }
 
 function afterFailure(health: Health, outcome: Outcome, now: Date): { health: Health; turns: Turn[] } {
-  const pauseMs = Math.min(askedPauseMs(outcome, now), MAX_PAUSE_MS);
   const failing = {
     ...health,
     consecutive_failures: health.consecutive_failures + 1,
     consecutive_unreachable: UNREACHABLE.has(outcome.errorClass) ? health.consecutive_unreachable + 1 : 0,
     failing_since: health.failing_since ?? now,
-    paused_until: later(health.paused_until, pauseMs > 0 ? new Date(now.getTime() + pauseMs) : null),
+    paused_until: pausedUntil(health, outcome, now),
   };
   const opened = open(failing, now);
   const worn = wearOut(opened.health, now);
@@ -163,6 +165,11 @@ function wearOut(health: Health, now: Date): { health: Health; turns: Turn[] } {
   const percent = ANNOUNCED_PERCENTS.find((threshold) => share >= threshold) ?? 0;
   if (percent <= health.announced_percent) return { health, turns: [] };
   return { health: { ...health, announced_percent: percent }, turns: [{ turn: 'failing', percent }] };
+}
+
+function pausedUntil({ paused_until }: Health, outcome: Outcome, now: Date): Date | null {
+  const pauseMs = Math.min(askedPauseMs(outcome, now), MAX_PAUSE_MS);
+  return later(paused_until, pauseMs > 0 ? new Date(now.getTime() + pauseMs) : null);
 }
 
 function later(a: Date | null, b: Date | null): Date | null {

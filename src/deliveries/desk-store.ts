@@ -3,6 +3,7 @@ import type { Insertable, Selectable } from 'kysely';
 import type { Db } from '../db/database.ts';
 import type { AuditEntries, Deliveries, DeliveryAttempts } from '../generated/database.ts';
 import type { Caller } from '../tenants/store.ts';
+import { SLACK_EVENTS } from './event-types.ts';
 import type { DeadReason } from './schedule.ts';
 
 /** Who looks: nothing outside is ever found. null: both modes, all integrations. */
@@ -63,7 +64,7 @@ export function matches(viewer: Viewer, filter: Filter) {
   const conditions = [
     sql`d.tenant_id = ${viewer.tenant_id}`,
     viewer.mode && sql`e.mode = ${viewer.mode}`,
-    viewer.only_of && sql`d.integration_id = ${viewer.only_of}`,
+    viewer.only_of && isOf(viewer.only_of),
     filter.status && sql`d.status = ${filter.status}`,
     filter.endpoint_id && sql`d.endpoint_id = ${filter.endpoint_id}`,
     filter.integration_id && sql`d.integration_id = ${filter.integration_id}`,
@@ -79,6 +80,13 @@ export function matches(viewer: Viewer, filter: Filter) {
     conditions.filter((condition) => typeof condition === 'object' && condition !== null),
     sql` and `,
   );
+}
+
+/** What is done in Slack for a challenge belongs to whose challenge it is, and not to the workspace. */
+function isOf(integrationId: string) {
+  return sql`case when e.type = any(${SLACK_EVENTS}) and e.challenge_id is not null
+    then exists (select from challenges where challenges.id = e.challenge_id and challenges.integration_id = ${integrationId})
+    else d.integration_id = ${integrationId} end`;
 }
 
 /** One page of deliveries, newest first. */

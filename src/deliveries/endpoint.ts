@@ -7,8 +7,8 @@ export type Endpoint = { endpoint_id: string; origin: string };
 /** Whose events go where: the integration's to the callback URL, and what is done in Slack to the workspace. */
 type Sender = { integration_id: string; callback_url: string | null; slack_instance_id: string | null };
 
-/** Stands for Slack in what is to be done there, whatever address its API is reached at. */
-export const SLACK_URL = 'https://slack.com/api/';
+/** Stands for Slack in what is to be done there. No URL, so that no callback ever shares an endpoint with it. */
+export const SLACK_URL = 'slack';
 
 /** The endpoints that these challenges' events go to, for waking them up after the commit. */
 export function endpointsOf(challenges: readonly Sender[]): string[] {
@@ -32,6 +32,7 @@ export function slackEndpointOf(instanceId: string): string {
 
 /** The endpoint of a URL; its id follows from the integration and the origin, so that no lookup is needed. Throws for what is no URL. */
 export function endpointOf(integrationId: string, url: string): Endpoint {
+  if (url === SLACK_URL) return { endpoint_id: namedId(SLACK_URL, integrationId), origin: SLACK_URL };
   const origin = parseUrl(url)?.origin;
   if (origin === undefined || origin === 'null') throw new Error('a callback URL that has no origin');
   return { endpoint_id: namedId(origin, integrationId), origin };

@@ -302,3 +302,10 @@ describe('in whatever order things happen', () => {
     );
   });
 });
+
+test('who only asks to be left alone for a moment is well, however often', () => {
+  const limited: Outcome = { statusCode: 429, errorClass: 'rate_limited', retryAfter: '1', unspent: true };
+  const { health, turns } = play(times(50, limited));
+  expect(turns).toEqual([]);
+  expect(health).toEqual({ ...HEALTHY, paused_until: at(50 * SECOND) });
+});

@@ -27,7 +27,7 @@ const endpoint = () =>
     .selectFrom('endpoints')
     .selectAll()
     .where('integration_id', '=', world.instance)
-    .where('origin', '=', 'https://slack.com')
+    .where('origin', '=', 'slack')
     .executeTakeFirstOrThrow();
 const api = (method: 'get' | 'post', path: string, key = world.server.apiKey) =>
   world.server.request[method](`/api/v1${path}`).set('X-API-Key', key);
@@ -51,7 +51,7 @@ test('integrations that chose to hear of it hear that a delivery is dead', async
   const { json } = await desk.waitFor(created.challenge_id);
   expect(json).toMatchObject({
     ...{ event_type: 'delivery.dead', integration_id: world.instance, reason: 'rejected', attempts: 1 },
-    ...{ status_code: 200, error_class: 'slack_refused', origin: 'https://slack.com' },
+    ...{ status_code: 200, error_class: 'slack_refused', origin: 'slack' },
   });
 });
 
@@ -100,4 +100,43 @@ test('test mode sees nothing of what live mode has to do in Slack, and the other
   await api('post', `/deliveries/${delivery?.id}/resend`, live.apiKey).expect(404);
   const { body } = await api('get', '/deliveries', live.apiKey).expect(200);
   expect(body).toMatchObject({ data: [] });
+});
+
+test('a callback to Slack’s own address, of the workspace’s own key, has an endpoint of its own', async () => {
+  const { key, ...hashed } = newApiKey('test');
+  await insertKey(world.db, { ...hashed, integration_id: world.instance });
+  const body = { target_user_email: 'ada@example.com', callback_url: 'https://slack.com/api/' };
+  const created = await world.server.create(body, key);
+  await cancel(world.server, created);
+  await world.shown(await world.create(), 'card');
+  const origins = world.db
+    .selectFrom('endpoints')
+    .select('origin')
+    .where('integration_id', '=', world.instance)
+    .where('origin', 'like', '%slack%')
+    .orderBy('origin');
+  expect((await origins.execute()).map(({ origin }) => origin)).toEqual(['https://slack.com', 'slack']);
+  await world.db
+    .updateTable('deliveries')
+    .set({ status: 'canceled', completed_at: new Date() })
+    .where('url', '=', body.callback_url)
+    .execute();
+});
+
+test('a key that sees its own alone sees what is done in Slack for its own challenges, and for no others', async () => {
+  const rights = { scopes: ['challenges:create', 'challenges:read'], own_only: true };
+  const own = await world.server.integration({ rights });
+  const { key, ...hashed } = newApiKey('test');
+  await insertKey(world.db, { ...hashed, ...rights, integration_id: world.instance });
+  const mine = await world.server.create(
+    { integration_type: 'slack', target_user_email: 'ada@example.com' },
+    own.apiKey,
+  );
+  await world.shown(mine, 'card');
+  const seen = async (of: string, by: string) => {
+    const { body } = await api('get', `/deliveries?challenge_id=${of}`, by).expect(200);
+    return (body as { data: { event_type: string }[] }).data.map(({ event_type }) => event_type);
+  };
+  expect(await seen(mine.challenge_id, own.apiKey)).toEqual(['slack.card']);
+  expect(await seen(mine.challenge_id, key)).toEqual([]);
 });

@@ -32,7 +32,7 @@ const endpoint = () =>
     .selectFrom('endpoints')
     .selectAll()
     .where('integration_id', '=', world.instance)
-    .where('origin', '=', 'https://slack.com')
+    .where('origin', '=', 'slack')
     .executeTakeFirstOrThrow();
 const endpointId = async () => (await endpoint()).id;
 /** Cards are refused so, and notices go through; or the other way round. */

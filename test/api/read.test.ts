@@ -27,7 +27,7 @@ test('a challenge reads as it stands: created, started, verified', async () => {
     ...{ target_user_id: 'user123', target_user_email: 'ada@example.com', context: 'Reset' },
     ...{ requester_id: 'webhook', metadata: {}, mode: 'test' },
     ...{ device_fingerprint_status: 'pending', incident: null, disputed: false, erased_at: null },
-    ...{ valid_until: null, consumed_at: null, provider: null, return_url: null },
+    ...{ valid_until: null, consumed_at: null, provider: null, return_url: null, slack_instance_id: null },
     ...{ provider_status: null, provider_signals: [], progress: [], ticket: null },
     ...{ auth_time: null, acr: null, amr: null, subject: null, subject_match: null },
     verification_code: created.verification_code,

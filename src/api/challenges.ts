@@ -7,7 +7,7 @@ import { eraseChallenge } from '../challenges/erase.ts';
 import type { EraseDeps } from '../challenges/erase.ts';
 import { parseCreateChallenge, parseIdempotencyKey } from '../challenges/input.ts';
 import { cursorOf, parseListQuery } from '../challenges/list-input.ts';
-import { chooseProvider } from '../challenges/choice.ts';
+import { preflight } from '../challenges/choice.ts';
 import { presentChallenge } from '../challenges/present.ts';
 import { proveChallenge } from '../challenges/proof.ts';
 import type { SettleDeps } from '../challenges/settle.ts';
@@ -18,12 +18,9 @@ import { isUuid } from '../kernel/id.ts';
 import { currentTraceparent, traceparentOf } from '../kernel/trace.ts';
 import { createInSlack } from '../slack/create.ts';
 import type { SlackDeps } from '../slack/deps.ts';
-import type { Caller } from '../tenants/store.ts';
 import { allow } from '../web/allow.ts';
 import { allowed, authenticate, callerOf } from './authenticate.ts';
 import { jsonBody } from './json-body.ts';
-
-const NO_PROVIDER = 'no identity provider is set up for live mode, so nobody can pass this challenge';
 
 /** The REST door: `/api/v1/challenges`. */
 export function challengeRoutes(deps: SlackDeps & SettleDeps & EraseDeps): Router {
@@ -115,11 +112,6 @@ const testOnly: RequestHandler = (req, _res, next) => {
     );
   next();
 };
-
-/** What would keep the person from passing, told to the machine that asks before the person finds out. */
-function preflight(caller: Caller): string[] {
-  return caller.mode === 'live' && chooseProvider(caller) === null ? [NO_PROVIDER] : [];
-}
 
 function idOf({ id }: { id?: string }): string {
   if (id === undefined || !isUuid(id)) throw new AppError('not_found', 'Challenge not found');

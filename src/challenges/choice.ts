@@ -5,6 +5,8 @@ import type { Caller } from '../tenants/store.ts';
 /** Where the person decides for themselves; test mode only. */
 export const SANDBOX = 'sandbox';
 
+const NO_PROVIDER = 'no identity provider is set up for live mode, so nobody can pass this challenge';
+
 /** The provider a new challenge is bound to: the one asked for, else the tenant's default; null: none is set up. Throws a 400. */
 export function chooseProvider(
   { providers, default_provider, mode }: Pick<Caller, 'providers' | 'default_provider' | 'mode'>,
@@ -23,6 +25,11 @@ export function chooseProvider(
       : `no provider is set up for ${mode} mode; see \`countersign --help\`, \`idp set\` and \`provider set\``,
     'provider',
   );
+}
+
+/** What would keep the person from passing, told to whoever asks before the person finds out. */
+export function preflight(caller: Pick<Caller, 'providers' | 'default_provider' | 'mode'>): string[] {
+  return caller.mode === 'live' && chooseProvider(caller) === null ? [NO_PROVIDER] : [];
 }
 
 /** Throws a 400 for an address that people may not be sent to. */

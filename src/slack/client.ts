@@ -121,6 +121,7 @@ export function createClient(workspace: Pick<Workspace, 'api_url' | 'bot_token'>
           headers: { 'content-type': 'application/json' },
           body: JSON.stringify({ response_type: 'ephemeral', replace_original: false, text }),
           reach: http.reach,
+          once: true,
           ...{ timeoutMs: TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES },
         })
         .catch((error: unknown) => {
@@ -184,6 +185,8 @@ function isPerson(recipient: string): boolean {
 function checkResponseUrl(apiUrl: string, url: string): void {
   const [api, response] = [parseUrl(apiUrl), parseUrl(url)];
   const isSlack = response?.hostname === api?.hostname || response?.hostname === `hooks.${api?.hostname}`;
-  if (!api || !response || !isSlack || response.protocol !== api.protocol)
+  // Another port is another program’s.
+  const isThere = isSlack && response?.protocol === api?.protocol && response?.port === api?.port;
+  if (!api || !isThere)
     throw new SlackError('refused', 'foreign_response_url', 'the response_url is none of Slack’s');
 }

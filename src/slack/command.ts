@@ -1,3 +1,4 @@
+import { preflight } from '../challenges/choice.ts';
 import { findAnswer } from '../challenges/create.ts';
 import type { Created } from '../challenges/create.ts';
 import { DEFAULT_REQUESTER } from '../challenges/input.ts';
@@ -56,19 +57,23 @@ export async function takeCommand(
 
 /** Carries out a `/challenge` that was kept: creates the challenge once, or tells the person alone why not. */
 export async function performCommand(deps: SlackDeps, job: Job): Promise<Done> {
+  if (job.challenge_id !== null)
+    return { called: false, note: `it was carried out before: ${job.challenge_id}` };
   const command = openKept(deps, job) as KeptCommand;
   const caller = await findCallerOf(deps.db, command.instance);
   if (!caller) throw new Error('a command of an integration that is not there');
-  const tell = (text: string) =>
-    keepReply(deps, { ...caller, id: command.instance }, { ...command, challenge_id: null }, text);
+  const tell = (text: string, challenge_id: string | null = null) =>
+    keepReply(deps, { ...caller, id: command.instance }, { ...command, challenge_id }, text);
   try {
     const created = await createOf(deps, caller, command);
     if (!created) {
       await tell(LATE);
       return { called: false, note: 'it came too late, and the person was told to ask again' };
     }
-    await linkCommand(deps.db, job.event_id, created.challenge_id);
-    return { called: true, note: `created ${created.challenge_id}` };
+    const { challenge_id, warnings = [] } = created;
+    if (warnings.length > 0) await tell(warningOf(warnings), challenge_id);
+    await linkCommand(deps.db, job.event_id, challenge_id);
+    return { called: true, note: `created ${challenge_id}` };
   } catch (error) {
     if (error instanceof SlackError && error.kind === 'refused') await tell(BROKEN);
     if (!(error instanceof AppError)) throw error;
@@ -97,7 +102,8 @@ async function createOf(
   if (deps.now().getTime() - at > MAX_AGE_MS) return undefined;
   const workspace = await openConnected(deps, instance);
   const people = await findPeople(clientOf(deps, workspace), workspace, input, slack);
-  const { answer } = await createFor(deps, caller, { input, key, workspace, people }, { actor: 'slack' });
+  const request = { input, key, workspace, people };
+  const { answer } = await createFor(deps, caller, request, { actor: 'slack', warnings: preflight(caller) });
   return answer;
 }
 
@@ -105,4 +111,10 @@ async function createOf(
 function toPerson({ message, field = '' }: AppError): string {
   const named = field.startsWith('target_user') ? 'the person you named' : 'your account';
   return field === '' ? message : message.replace(field, named);
+}
+
+/** What a program is told in `warnings`, for a person. */
+function warningOf(warnings: readonly string[]): string {
+  const said = warnings.map((warning) => `The person is asked, but ${warning}.`);
+  return [...said, 'Tell whoever set up the app.'].join('\n');
 }

@@ -1,4 +1,4 @@
-import { asOf, DISPUTE_WINDOW_HOURS, isDisputable, isTerminal } from '../challenges/challenge.ts';
+import { asOf, isDisputable, isTerminal } from '../challenges/challenge.ts';
 import type { Challenge } from '../challenges/challenge.ts';
 import { MAX_TARGET_RESPONSE } from '../challenges/input.ts';
 import { reportIncident } from '../challenges/incident.ts';
@@ -11,31 +11,31 @@ import type { SlackDeps } from './deps.ts';
 import type { Pressed } from './interact.ts';
 import { countPress, findCard } from './messages-store.ts';
 import { keepReply } from './reply.ts';
+import { ANSWERS } from './texts/answers.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What became of a press. */
 export type Taken = 'taken' | 'repeated' | 'unknown' | 'wrong_presser';
 
-const NOT_YOURS = 'This request is not for you, so nothing was changed.';
-const TELL_SOMEBODY = 'If it was not you, tell your IT or security team.';
-const UNKNOWN = `This request is no longer kept, so nothing was changed. ${TELL_SOMEBODY}`;
+type Answer = keyof (typeof ANSWERS)['en'];
 
 /**
- * A press in the card counts once, and only if it is by the person whom the card asks. What there is to say to whoever
+ * A press in the card counts only if it is by the person whom the card asks, and then once. What there is to say to whoever
  * pressed is kept as an answer; what the card shows follows from the challenge.
  */
 export async function takePress(deps: SlackDeps, workspace: Workspace, pressed: Pressed): Promise<Taken> {
   const { db, now } = deps;
   const card = isUuid(pressed.challengeId) ? await findCard(db, pressed.challengeId) : undefined;
   const challenge = card && (await findAnyChallenge(db, card.challenge_id));
-  const reply = { ...pressed, challenge_id: challenge?.id ?? null };
-  // Of another workspace's challenge nobody here learns that it exists.
+  const reply = { ...pressed, challenge_id: challenge?.id ?? null, at: now().getTime() };
+  // Of another workspace's challenge nobody here learns that it exists, nor in which language.
   if (!card || challenge?.slack_instance_id !== workspace.id) {
-    await keepReply(deps, workspace, { ...reply, challenge_id: null }, UNKNOWN);
+    await keepReply(deps, workspace, { ...reply, challenge_id: null }, ANSWERS.en.unknown);
     return 'unknown';
   }
+  const answers = ANSWERS[card.language];
   if (card.target_user !== pressed.user) {
-    await keepReply(deps, workspace, reply, NOT_YOURS, (tx) =>
+    await keepReply(deps, workspace, reply, answers.notYours, (tx) =>
       recordAudit(tx, {
         ...{ tenant_id: challenge.tenant_id, challenge_id: challenge.id, at: now() },
         ...{ actor: 'visitor', action: 'request_refused' },
@@ -44,39 +44,36 @@ export async function takePress(deps: SlackDeps, workspace: Workspace, pressed: 
     );
     return 'wrong_presser';
   }
-  if (!(await countPress(db, challenge.id, pressed.at))) return 'repeated';
-  const said = await TAKERS[pressed.action](deps, challenge, pressed.text);
-  if (said !== undefined) await keepReply(deps, workspace, reply, said);
-  return 'taken';
+  const taken = await TAKERS[pressed.action](deps, challenge, pressed);
+  if (taken === 'taken' || taken === 'repeated') return taken;
+  return (await keepReply(deps, workspace, reply, answers[taken])) ? 'taken' : 'repeated';
 }
 
 const TAKERS = { verify: takeContext, report: takeReport };
 
-/** The button itself opens the link; what is added to it is kept. */
-async function takeContext(deps: SlackDeps, found: Challenge, text: string): Promise<string | undefined> {
+/** The button itself opens the link; what is added to it is kept, unless it was added before what is there. */
+async function takeContext(
+  deps: SlackDeps,
+  found: Challenge,
+  { at, text }: Pressed,
+): Promise<'taken' | 'repeated' | Answer> {
+  if (!(await countPress(deps.db, found.id, at))) return 'repeated';
   const challenge = asOf(found, deps.now());
   if (isTerminal(challenge.status)) return endOf(challenge, deps.now());
   const response = responseOf(text);
   if (response !== undefined) await respondOutside(deps, challenge.id, response);
-  return undefined;
+  return 'taken';
 }
 
-async function takeReport(
-  deps: SlackDeps,
-  { id, ...found }: Challenge,
-  text: string,
-): Promise<string | undefined> {
+/** An alarm is never too old, and needs no counting: only the first one finds something to report. */
+async function takeReport(deps: SlackDeps, found: Challenge, { text }: Pressed): Promise<'taken' | Answer> {
   const response = responseOf(text);
-  const reported = await reportIncident(
-    deps,
-    { ...found, id },
-    {
-      ...{ actor: 'target', comment: incidentComment(text), detail: { via: 'slack' } },
-      ...(response === undefined ? {} : { response }),
-    },
-  );
-  if (reported) return undefined;
-  const challenge = asOf((await findAnyChallenge(deps.db, id))!, deps.now());
+  const reported = await reportIncident(deps, found, {
+    ...{ actor: 'target', comment: incidentComment(text), detail: { via: 'slack' } },
+    ...(response === undefined ? {} : { response }),
+  });
+  if (reported) return 'taken';
+  const challenge = asOf((await findAnyChallenge(deps.db, found.id))!, deps.now());
   return endOf(challenge, deps.now());
 }
 
@@ -86,14 +83,10 @@ function responseOf(text: string): string | undefined {
 }
 
 /** What to say to whom presses a button after the end. */
-function endOf(challenge: Challenge, now: Date): string {
+function endOf(challenge: Challenge, now: Date): Answer {
   const { status, failure_reason, disputed } = challenge;
-  if (disputed || failure_reason === INCIDENT_REPORTED)
-    return 'You have already reported that it was not you. There is nothing more to do here.';
-  if (status === 'expired') return `This request has expired, so nothing was changed. ${TELL_SOMEBODY}`;
-  if (status !== 'verified')
-    return `This request has ended already, so nothing was changed. ${TELL_SOMEBODY}`;
-  return isDisputable(challenge, now)
-    ? 'This was confirmed already. If it was not you, press the button that reports it.'
-    : `This was confirmed more than ${DISPUTE_WINDOW_HOURS} hours ago and cannot be reported here any more. ${TELL_SOMEBODY}`;
+  if (disputed || failure_reason === INCIDENT_REPORTED) return 'reported';
+  if (status === 'expired') return 'expired';
+  if (status !== 'verified') return 'ended';
+  return isDisputable(challenge, now) ? 'confirmed' : 'tooLate';
 }

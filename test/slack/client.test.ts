@@ -100,9 +100,17 @@ describe('an answer to a command', () => {
     [429, 'limited'],
     [500, 'unavailable'],
     [503, 'unavailable'],
-  ])('that is answered %i is given later: %s', async (status, kind) => {
+  ])('that is answered %i is not given: %s', async (status, kind) => {
     slack.answerWith((response) => response.writeHead(status).end());
     await expect(respond()).rejects.toMatchObject({ kind });
+  });
+
+  test('that may have been given is not given once more', async () => {
+    expect(await respond()).toBe(true);
+    slack.received.length = 0;
+    slack.answerWith((response) => response.destroy());
+    await expect(respond()).rejects.toMatchObject({ kind: 'unavailable', code: 'reset' });
+    expect(slack.received).toHaveLength(1);
   });
 
   test.each([
@@ -112,6 +120,8 @@ describe('an answer to a command', () => {
     ['https://slack.com', 'https://evil.slack.com/commands/1'],
     ['https://slack.com', 'https://hooks.slack.com@evil.example/'],
     ['https://slack.com', 'http://hooks.slack.com/commands/1'],
+    ['https://slack.com', 'https://hooks.slack.com:8443/commands/1'],
+    ['https://slack.com:8443', 'https://hooks.slack.com/commands/1'],
     ['https://slack.com', 'nonsense'],
     ['https://slack.com', ''],
     ['https://slack.com', 'file:///etc/passwd'],

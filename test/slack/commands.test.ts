@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { takeCommand } from '../../src/slack/command.ts';
 import type { SlackDeps } from '../../src/slack/deps.ts';
+import { keepReply } from '../../src/slack/reply.ts';
 import { openWorkspace } from '../../src/slack/workspace.ts';
 import { findWorkspace } from '../../src/slack/workspaces-store.ts';
 import { countRows } from '../support/rows.ts';
@@ -8,9 +9,9 @@ import { startSink } from '../support/sink.ts';
 import { wordsOf } from '../support/slack.ts';
 import type { Slack } from '../support/slack.ts';
 import { sendCommand } from '../support/slack-requests.ts';
+import { addKey } from '../support/slack-story.ts';
 import { startStage } from '../support/slack-stage.ts';
 import type { Stage } from '../support/slack-stage.ts';
-import { until } from '../support/until.ts';
 
 let stage: Stage;
 let slack: Slack;
@@ -122,6 +123,47 @@ test('a command that was cut off after the challenge was created is found done, 
   expect(slack.ephemerals).toEqual([]);
 });
 
+test('a command that is sent once more by hand does nothing, also when its key is forgotten', async () => {
+  const { db, request } = stage.server;
+  await stage.ask('resent');
+  await stage.settled();
+  const [command] = await commandsOf((await challengeOf('resent'))!.id);
+  await db.deleteFrom('idempotency_keys').execute();
+  const before = await challenges();
+  const { id } = await db
+    .selectFrom('deliveries')
+    .select('id')
+    .where('event_id', '=', command!.id)
+    .executeTakeFirstOrThrow();
+  const key = await addKey(stage.server, stage.instance);
+  await request.post(`/api/v1/deliveries/${id}/resend`).set('X-API-Key', key).expect(202);
+  await stage.settled();
+  expect([await challenges(), await stage.count('ada', 'resent')]).toEqual([before, 1]);
+  expect(slack.ephemerals).toEqual([]);
+});
+
+test('a command about somebody who cannot be matched is carried out, and whoever typed it hears so, once', async () => {
+  slack.describe(slack.users.linus, { profile: {} });
+  await stage.type(`<@${slack.users.linus}> no address`, { user_id: slack.users.ada });
+  const said = await stage.told((text) => text.includes('e-mail address'), 'that there is no address');
+  slack.describe(slack.users.linus, {});
+  expect(said).toMatch(/^The person is asked, but Slack shows no e-mail address .*\nTell whoever set up/);
+  await stage.settled();
+  const { id } = (await challengeOf('no address'))!;
+  const replies = () =>
+    stage.server.db
+      .selectFrom('events')
+      .select('challenge_id')
+      .where('type', '=', 'slack.reply')
+      .where('challenge_id', '=', id)
+      .execute();
+  expect(await replies()).toHaveLength(1);
+  const [command] = await commandsOf(id);
+  await performAgain(command!.id, (content) => content);
+  expect(await replies()).toHaveLength(1);
+  expect(slack.ephemerals).toHaveLength(1);
+});
+
 test('a command that could not be carried out for ten minutes is not any more, and the person is told to ask again', async () => {
   const { db, sealer } = stage.server;
   const workspace = openWorkspace(sealer, (await findWorkspace(db, stage.instance))!)!;
@@ -185,23 +227,66 @@ test('when Slack takes no more answers to a command, the person is told in a mes
   expect(await stage.count('grace', 'Nothing was created')).toBe(1);
 });
 
-test('an answer goes to Slack’s own host, whatever the request says', async () => {
+test('an answer goes to Slack’s own host, whatever the request says; otherwise it is a message', async () => {
   const sink = await startSink();
   const { port } = new URL(sink.url);
-  await stage.type('<@U0NOBODY00> foreign', { response_url: `http://localhost:${port}/response/1` });
-  const dead = await until(
-    () =>
-      stage.server.db
-        .selectFrom('deliveries')
-        .innerJoin('events', 'events.id', 'deliveries.event_id')
-        .select(['type', 'dead_reason'])
-        .where('deliveries.status', '=', 'dead')
-        .executeTakeFirst(),
-    'the answer to be given up',
-  );
-  expect(dead).toEqual({ type: 'slack.reply', dead_reason: 'rejected' });
+  const [sinks, nobodys] = [`http://localhost:${port}/response/1`, `http://127.0.0.1:${port}/response/1`];
+  for (const [person, response_url] of [
+    ['<@U0FOREIGN0>', sinks],
+    ['<@U0FOREIGN1>', nobodys],
+  ] as const)
+    await stage.type(person, { response_url, user_id: slack.users.linus });
+  await stage.settled();
+  expect(await stage.count('linus', 'Nothing was created')).toBe(2);
   expect(sink.received).toEqual([]);
   await sink.close();
+});
+
+test('where answers cannot be given is no trouble of Slack’s: messages go on', async () => {
+  const { db } = stage.server;
+  const user_id = slack.users.ada;
+  const health = () =>
+    db
+      .selectFrom('endpoints')
+      .select(['consecutive_unreachable', 'failing_since', 'open_until', 'paused_until'])
+      .where('integration_id', '=', stage.instance)
+      .executeTakeFirstOrThrow();
+  for (const status of [429, 500, 503, 0]) {
+    slack.respondWith(status);
+    await stage.type('<@U0NOBODY00> trouble', { user_id });
+    await stage.settled();
+  }
+  expect(await stage.count('ada', 'Nothing was created')).toBe(4);
+  const calm = { consecutive_unreachable: 0, failing_since: null, open_until: null, paused_until: null };
+  expect(await health()).toEqual(calm);
+  const attempts = await db
+    .selectFrom('delivery_attempts')
+    .innerJoin('deliveries', 'deliveries.id', 'delivery_attempts.delivery_id')
+    .innerJoin('events', 'events.id', 'deliveries.event_id')
+    .select('response_excerpt')
+    .where('events.type', '=', 'slack.reply')
+    .orderBy('delivery_attempts.started_at')
+    .execute();
+  expect(attempts.slice(-4).map(({ response_excerpt }) => response_excerpt)).toEqual([
+    'told in a message: Slack asks to wait 30 s',
+    'told in a message: Slack answers 500',
+    'told in a message: Slack answers 503',
+    expect.stringMatching(/^told in a message: Slack cannot be reached: /),
+  ]);
+});
+
+test('an answer to what was typed more than half an hour ago is not given any more', async () => {
+  const { db, sealer } = stage.server;
+  const at = Date.now() - 30 * 60_000 - 1_000;
+  const workspace = openWorkspace(sealer, (await findWorkspace(db, stage.instance))!)!;
+  const deps = { db, sealer, now: () => new Date(), wake: () => undefined } as unknown as SlackDeps;
+  const to = { user: slack.users.ada, response_url: `${slack.url}/response/old`, challenge_id: null };
+  await keepReply(deps, workspace, { ...to, trigger: 'too old', at }, 'Too old');
+  await keepReply(deps, workspace, { ...to, trigger: 'old', at: at + 60_000 }, 'Old');
+  await stage.told((text) => text === 'Old', 'what is not too old');
+  await stage.settled();
+  expect(slack.ephemerals.map(({ text }) => text)).toEqual(['Old']);
+  expect(await stage.count('ada', 'Too old')).toBe(0);
 });
 
 test('while Slack has trouble a command waits, and is then carried out once', async () => {

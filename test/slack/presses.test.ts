@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { countPress } from '../../src/slack/messages-store.ts';
 import { createPerson } from '../support/person.ts';
 import { letPass, makeOverdue } from '../support/rows.ts';
 import type { Created } from '../support/server.ts';
@@ -139,8 +140,29 @@ test('a press that Slack sends again, or somebody else replays, does nothing', a
   for (const again of [old, { ...old, actionTs: '1700000000.000200' }])
     await stage.press(card, 'verify', again);
   expect((await rowOf(card)).target_response).toBe('New');
-  await stage.press(card, 'report', old);
-  expect((await rowOf(card)).status).toBe('initiated');
+});
+
+test('a report counts that reaches us after what was pressed later, and sent again it does nothing more', async () => {
+  const card = await stage.ask('overtaken');
+  await stage.press(card, 'verify', { text: 'Later', actionTs: '1700000000.000200' });
+  const report = { text: 'Not me', actionTs: '1700000000.000100', trigger: 'overtaken' };
+  await stage.press(card, 'report', report);
+  const reported = await rowOf(card);
+  expect(reported).toMatchObject({ status: 'failed', incident_comment: 'Not me' });
+  for (let again = 0; again < 3; again++) await stage.press(card, 'report', report);
+  await stage.told((text) => text.startsWith('You have already reported'), 'that it is done');
+  await stage.settled();
+  expect(slack.ephemerals).toHaveLength(1);
+  expect(await rowOf(card)).toEqual(reported);
+  expect((await actionsOf(card)).filter((action) => action === 'failed')).toHaveLength(1);
+});
+
+test('a report that was counted and cut off before it took effect does so when it is pressed again', async () => {
+  const card = await stage.ask('cut off');
+  const actionTs = '1700000000.000100';
+  expect(await countPress(stage.server.db, idOf(card), actionTs)).toBe(true);
+  await stage.press(card, 'report', { actionTs });
+  expect((await rowOf(card)).status).toBe('failed');
 });
 
 test('pressed twice, a report is one: the second is answered that it is done already', async () => {
@@ -187,6 +209,28 @@ test('after it was confirmed, a report disputes it', async () => {
   await slack.waitFor('grace', (words, { edited }) => edited && words.includes('Not me'), 'the report');
   await stage.press(verified, 'report');
   await stage.told((text) => text.startsWith('You have already reported'), 'that it is done');
+});
+
+test('whoever has Slack in German is answered in German', async () => {
+  const { ada, linus } = slack.users;
+  slack.describe(ada, { locale: 'de-DE' });
+  const card = await stage.ask('auf Deutsch');
+  slack.describe(ada, {});
+  await stage.press(card, 'report', { user: linus });
+  await stage.told(
+    (text) => text.startsWith('Diese Anfrage richtet sich nicht an Sie'),
+    'that it is not theirs',
+  );
+  const confirmed = await verify(card);
+  await stage.press(card, 'verify');
+  // The button is called by what stands on it.
+  const label = `„${(buttonOf(confirmed, 'report') as unknown as { text: { text: string } }).text.text}“`;
+  await stage.told(
+    (text) => text.startsWith('Dies wurde schon bestätigt.') && text.includes(label),
+    'what to do',
+  );
+  for (let twice = 0; twice < 2; twice++) await stage.press(card, 'report');
+  await stage.told((text) => text.startsWith('Sie haben schon gemeldet'), 'that it is done');
 });
 
 test('a day later a report is told where to go instead', async () => {

@@ -76,7 +76,7 @@ test('no secret of a workspace and no link shows in logs, tables or answers, wha
 
   const at = { server: { request: supertest(child.url) }, instance, secret: slack.signingSecret };
   const response_url = `${slack.url}/response/of-one-command`;
-  slack.intervene(() => wrong[2]);
+  slack.intervene((method) => (method === 'chat.postMessage' ? wrong[0] : wrong[2]));
   slack.respondWith(500);
   const commands = [
     await sendCommand(slack, at, `<@${slack.users.ada}> once more`, { response_url }),

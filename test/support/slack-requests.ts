@@ -18,6 +18,8 @@ export type Press = {
   team?: string;
   text?: string;
   actionTs?: string;
+  /** the same for what Slack sends again */
+  trigger?: string;
   /** replaces what the button carries */
   value?: string;
 };
@@ -57,6 +59,7 @@ function commandOf(slack: Slack, text: string): Record<string, string> {
 function pressOf(slack: Slack, seen: Seen, action: string, more: Press) {
   const button = buttonOf(seen, action);
   const { user = slack.users.ada, team = TEAM, text, actionTs = String(Date.now() / 1_000) } = more;
+  const trigger_id = more.trigger ?? newTrigger();
   const input = seen.blocks.find((block) => block.type === 'input');
   const typed = { type: 'plain_text_input', value: text ?? null };
   const inputId =
@@ -64,7 +67,7 @@ function pressOf(slack: Slack, seen: Seen, action: string, more: Press) {
   return {
     type: 'block_actions',
     user: { id: user, username: 'someone', team_id: team },
-    ...{ team: { id: team, domain: 'acme' }, api_app_id: 'A01', token: 'old', trigger_id: newTrigger() },
+    ...{ team: { id: team, domain: 'acme' }, api_app_id: 'A01', token: 'old', trigger_id },
     container: { type: 'message', message_ts: seen.ts, channel_id: seen.channel, is_ephemeral: false },
     ...{ channel: { id: seen.channel, name: 'directmessage' }, message: { ts: seen.ts, text: seen.text } },
     state: { values: input?.block_id && inputId ? { [input.block_id]: { [inputId]: typed } } : {} },

@@ -61,6 +61,7 @@ export async function startSlack() {
     const path = request.url ?? '';
     if (path.startsWith('/response/')) {
       if (respondWith === 200) ephemerals.push(JSON.parse(body.toString()) as Ephemeral);
+      if (respondWith === 0) return void response.destroy();
       response.writeHead(respondWith).end('ok');
       return;
     }
@@ -111,7 +112,7 @@ export async function startSlack() {
       counts.clear();
       intervene = next;
     },
-    /** The status that response_url answers from now on. */
+    /** The status that response_url answers from now on; 0: the connection ends. */
     respondWith(status: number) {
       respondWith = status;
     },

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createOutbound } from '../../src/kernel/outbound.ts';
 import { createClient } from '../../src/slack/client.ts';
@@ -108,6 +109,8 @@ describe('an answer to a command', () => {
   test('that may have been given is not given once more', async () => {
     expect(await respond()).toBe(true);
     slack.received.length = 0;
+    // The connection is then free for the next.
+    await setImmediate();
     slack.answerWith((response) => response.destroy());
     await expect(respond()).rejects.toMatchObject({ kind: 'unavailable', code: 'reset' });
     expect(slack.received).toHaveLength(1);

@@ -24,11 +24,11 @@ create table slack_messages (
   challenge_id uuid not null references challenges,
   -- card: asks the target; notice: tells whoever asked
   role text not null check (role in ('card', 'notice')),
-  -- whom it is for: a person, or a channel
-  recipient text not null,
+  -- whom it is for: a person, or a channel; null, as both others, once the challenge is erased
+  recipient text,
   -- both by their ids in Slack; the requester is the app's own bot when no person asked
-  target_user text not null,
-  requester_user text not null,
+  target_user text,
+  requester_user text,
   is_automatic boolean not null,
   language text not null,
   -- the person's link, as long as it is of use
@@ -42,6 +42,7 @@ create table slack_messages (
   -- Slack's time of the last press that counted
   pressed_at text,
   unique (challenge_id, role),
-  check ((channel_id is null) = (ts is null))
+  check ((channel_id is null) = (ts is null)),
+  check (num_nulls(recipient, target_user, requester_user) in (0, 3))
 );
 create index slack_messages_unposted on slack_messages (challenge_id) where role = 'card' and ts is null;

@@ -2,15 +2,16 @@ import { sql } from 'kysely';
 import type { Expression, ExpressionBuilder, Kysely, SqlBool } from 'kysely';
 import type { Db } from '../db/database.ts';
 import type { DB } from '../generated/database.ts';
-import { forgetMessages } from '../deliveries/messages-store.ts';
+import { slackEndpointOf } from '../deliveries/endpoint.ts';
+import { eraseMessages } from '../deliveries/messages-store.ts';
 import type { Scope } from './store.ts';
 
 /** Whose data is to go: one challenge's, or that of all challenges of a person. */
 export type Target = { challenge_id: string } | { target_user_email: string } | { target_user_id: string };
 /** Whose challenges may be touched; a tenant's whole unless it is narrowed further. */
 export type EraseScope = Pick<Scope, 'tenant_id'> & Partial<Scope>;
-/** What was taken out of one batch: the challenges, and how many deliveries will not be sent for it. */
-export type Erased = { ids: string[]; canceled: number };
+/** What was taken out of one batch: the challenges, how many deliveries will not be sent for it, and where something is to be done now. */
+export type Erased = { ids: string[]; canceled: number; endpoints: string[] };
 
 /** What the tombstone says where `requester_id` may have named a person. */
 const ERASED = 'erased';
@@ -54,7 +55,7 @@ export async function findErasable(
 
 /**
  * Takes everything personal out of those of these challenges that have ended and still have it, wherever it is kept,
- * in one transaction. What is under way for them ends without leaving anything.
+ * in one transaction. What is under way for them ends without leaving anything; what stands in Slack is to be rewritten.
  */
 export async function eraseBatch(
   db: Kysely<DB>,
@@ -63,17 +64,17 @@ export async function eraseBatch(
 ): Promise<Erased> {
   const erased = await db.transaction().execute(async (tx) => {
     const ids = await makeTombstones(tx, wanted, at);
-    if (ids.length === 0) return { ids, canceled: 0 };
+    if (ids.length === 0) return { ids, canceled: 0, endpoints: [] };
     // The inbox before the sessions, as whoever handles a webhook locks them.
     await wipeInbox(tx, ids, at);
     await endSessions(tx, ids);
     await endSignIns(tx, ids, at);
     await deleteBodies(tx, ids);
-    await forgetMessages(tx, ids);
     const canceled = await cancelDeliveries(tx, ids);
     await wipeAttempts(tx, ids);
+    const workspaces = await eraseMessages(tx, ids, at);
     await noteErasure(tx, ids, actor, at);
-    return { ids, canceled };
+    return { ids, canceled, endpoints: workspaces.map(slackEndpointOf) };
   });
   // A webhook that was handled in between did not yet see that its challenge is erased; from now on each does.
   if (erased.ids.length > 0) await wipeInbox(db, erased.ids, at);
@@ -89,7 +90,7 @@ async function makeTombstones(tx: Db, wanted: readonly string[], at: Date): Prom
       order by id for no key update
     )
     update challenges set erased_at = ${at}, target_user_id = null, target_user_email = null, context = null,
-      requester_id = ${ERASED}, ticket = null, subject = null, metadata = '{}', target_response = null, device_fingerprint = null,
+      requester_id = ${ERASED}, requester_email = null, ticket = null, subject = null, metadata = '{}', target_response = null, device_fingerprint = null,
       incident_comment = null, return_url = null, provider_status = null,
       provider_signals = '[]', progress = '[]'
     from locked where challenges.id = locked.id

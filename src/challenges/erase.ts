@@ -16,6 +16,8 @@ export type EraseDeps = {
   now: () => Date;
   /** counts canceled deliveries; a command has nobody to show them to */
   metrics?: Pick<Metrics, 'deliveriesTotal'>;
+  /** what a command leaves to be done, the servers find by themselves */
+  wake?: (endpointIds: readonly string[]) => void;
 };
 /** What came of an erasure: challenges erased now, challenges left because they are open, deliveries that will not be sent. */
 type Erasure = { erased: number; open: number; deliveries_canceled: number };
@@ -80,11 +82,12 @@ export function parseErasure(body: unknown): Target {
   throw invalid('target_user_email or target_user_id is required', 'target_user_email');
 }
 
-async function erase({ db, now, metrics }: EraseDeps, ids: string[], actor: string): Promise<Erased> {
+async function erase({ db, now, metrics, wake }: EraseDeps, ids: string[], actor: string): Promise<Erased> {
   for (let tries = 1; ; tries++) {
     try {
       const erased = await eraseBatch(db, ids, { actor, at: now() });
       metrics?.deliveriesTotal.inc({ outcome: 'canceled' }, erased.canceled);
+      wake?.(erased.endpoints);
       return erased;
     } catch (error) {
       if ((error as { code?: unknown }).code !== DEADLOCK || tries === TRIES) throw error;

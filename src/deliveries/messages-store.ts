@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Insertable, Selectable } from 'kysely';
 import type { Db } from '../db/database.ts';
 import type { Challenges, SlackMessages } from '../generated/database.ts';
@@ -9,11 +10,11 @@ import { insertEvent, recordDelivery } from './outbox-store.ts';
 export type Role = SlackMessages['role'];
 /** The challenge that messages in Slack are about. */
 type About = Pick<Selectable<Challenges>, 'id' | 'tenant_id' | 'mode' | 'slack_instance_id'>;
+/** A message that stands in Slack, or may. */
+type Standing = About & { event_id: string; role: Role; slack_instance_id: string };
 /** A message yet to be posted; `link` is for the person alone, and `seal` keeps it so in the row with this id. */
-export type NewMessage = Pick<
-  Insertable<SlackMessages>,
-  'role' | 'recipient' | 'target_user' | 'requester_user' | 'is_automatic' | 'language'
-> & { seal?: (eventId: string) => string };
+export type NewMessage = Pick<Insertable<SlackMessages>, 'role' | 'is_automatic' | 'language'> &
+  Record<'recipient' | 'target_user' | 'requester_user', string> & { seal?: (eventId: string) => string };
 
 /** Writes a message that is to be posted and then kept up to date, with its first delivery, within the caller's transaction. */
 export async function insertMessage(
@@ -56,9 +57,35 @@ export async function touchMessages(
       .execute();
 }
 
-/** Forgets who was told what and where, of these challenges, within the caller's transaction. */
-export async function forgetMessages(tx: Db, challengeIds: readonly string[]): Promise<void> {
-  await tx.deleteFrom('slack_messages').where('challenge_id', 'in', challengeIds).execute();
+/**
+ * Forgets who was asked and told, of these challenges, within the caller's transaction. A message that stands in Slack,
+ * or may, gets a delivery more, which takes the details out of it; returns the workspaces.
+ */
+export async function eraseMessages(tx: Db, challengeIds: readonly string[], at: Date): Promise<string[]> {
+  await tx
+    .deleteFrom('slack_messages')
+    .where('challenge_id', 'in', challengeIds)
+    .where('ts', 'is', null)
+    .where('posting_at', 'is', null)
+    .execute();
+  const { rows } = await sql<Standing>`
+    with erased as (
+      update slack_messages set recipient = null, target_user = null, requester_user = null, link_sealed = null,
+        shown_hash = null
+      where challenge_id = any(${challengeIds}::uuid[]) returning event_id, role, challenge_id
+    ), restored as (
+      -- as it always was: without one nothing is done
+      update events set body = '{}' from erased where events.id = erased.event_id
+    )
+    select event_id, role, challenges.id, tenant_id, mode, slack_instance_id
+    from erased join challenges on challenges.id = challenge_id order by event_id`.execute(tx);
+  for (const { event_id, role, slack_instance_id, ...challenge } of rows)
+    await deliver(
+      tx,
+      eventOf({ ...challenge, slack_instance_id }, { id: event_id, role, at }),
+      slack_instance_id,
+    );
+  return [...new Set(rows.map(({ slack_instance_id }) => slack_instance_id))];
 }
 
 /** Up to `limit` challenges nobody has started whose card was given up: the person will never hear of them. */

@@ -84,6 +84,7 @@ export interface Challenges {
   provider_attempts: Generated<number>;
   provider_signals: Generated<Json>;
   provider_status: string | null;
+  requester_email: string | null;
   requester_id: string;
   return_url: string | null;
   slack_instance_id: string | null;
@@ -292,11 +293,11 @@ export interface SlackMessages {
   link_sealed: string | null;
   posting_at: Timestamp | null;
   pressed_at: string | null;
-  recipient: string;
-  requester_user: string;
+  recipient: string | null;
+  requester_user: string | null;
   role: 'card' | 'notice';
   shown_hash: string | null;
-  target_user: string;
+  target_user: string | null;
   ts: string | null;
 }
 

@@ -4,7 +4,7 @@ import type { DeviceFacts } from '../challenges/device.ts';
 import { DEFAULT_REQUESTER } from '../challenges/input.ts';
 import { plain, quote, section, smallPrint, table, theirs, time, ours } from './blocks.ts';
 import type { Row, Text } from './blocks.ts';
-import type { Shown } from './shown.ts';
+import type { Frame, Shown } from './shown.ts';
 import { TEXTS } from './texts/index.ts';
 import { whyOf } from './why.ts';
 
@@ -16,7 +16,7 @@ export function mention(user: string): string {
 }
 
 /** Whose server it is, and that nothing here is real. */
-export function origin({ challenge, tenant, language }: Shown): KnownBlock[] {
+export function origin({ challenge, tenant, language }: Frame): KnownBlock[] {
   const texts = TEXTS[language];
   const said: Text[] = tenant === null ? [] : [theirs(texts.of(tenant))];
   if (challenge.mode === 'test') said.push(ours(`*${texts.testMode}*`));
@@ -41,7 +41,7 @@ export function deadline({ challenge, language }: Shown): Row {
 }
 
 /** When it ended, and when it was reported after that. */
-export function ending({ challenge, language }: Shown): Row[] {
+export function ending({ challenge, language }: Frame): Row[] {
   const { facts } = TEXTS[language];
   const { status, disputed, completed_at, incident_reported_at } = challenge;
   const rows: Row[] = [];
@@ -73,6 +73,6 @@ export function code({ verification_code }: Challenge, name: string, hint: strin
 }
 
 /** What to tell a help desk. */
-export function reference({ challenge, language }: Shown): KnownBlock[] {
+export function reference({ challenge, language }: Frame): KnownBlock[] {
   return smallPrint([plain(`${TEXTS[language].reference} ${challenge.id}`)]);
 }

@@ -7,7 +7,7 @@ import type { Client, Place } from './client.ts';
 import { clientOf, openConnected } from './deps.ts';
 import type { Done, Job, SlackDeps } from './deps.ts';
 import { SlackError } from './error.ts';
-import { findMessage, markPosting, savePlace } from './messages-store.ts';
+import { findMessage, forgetMessage, markPosting, savePlace } from './messages-store.ts';
 import type { Message } from './messages-store.ts';
 import { viewOf } from './view.ts';
 
@@ -24,16 +24,27 @@ export async function showMessage(deps: SlackDeps, claimed: Job): Promise<Done> 
   if (!message || !stored || !instance) return ERASED;
   const challenge = asOf(stored, deps.now());
   const view = await viewOf(deps, message, challenge);
+  const { recipient } = message;
+  if (challenge.erased_at !== null || recipient === null) return bury(deps, message, view, instance);
   const hash = sha256(JSON.stringify(view));
   if (message.shown_hash === hash) return { called: false, note: 'it shows this already' };
-  const work = { deps, message, challenge, view, hash };
+  const work = { deps, message: { ...message, recipient }, challenge, view, hash };
   if (isPointless(work) && message.ts === null && message.posting_at === null) return nobodyToAsk(work);
   return put({ ...work, client: clientOf(deps, await openConnected(deps, instance)) });
 }
 
+/** Takes the details out of it in Slack, and then forgets it; the notes name no conversation any more. */
+async function bury(deps: SlackDeps, message: Message, view: View, instance: string): Promise<Done> {
+  const place = placeOf(message);
+  const stands = place && (await clientOf(deps, await openConnected(deps, instance)).update(place, view));
+  await forgetMessage(deps.db, message.event_id);
+  if (stands === undefined) return ERASED;
+  return { called: true, note: stands ? 'its details were erased' : 'it was deleted in Slack' };
+}
+
 type Work = {
   deps: SlackDeps;
-  message: Message;
+  message: Message & { recipient: string };
   challenge: Challenge;
   view: View;
   hash: string;

@@ -6,19 +6,22 @@ import { UNDELIVERABLE } from '../challenges/undeliverable.ts';
 
 /** What a message consists of: `text` for notifications and screen readers, `blocks` for all else. */
 export type View = { text: string; blocks: KnownBlock[] };
-/** What a message shows: the challenge as it stands, and who is who in Slack. */
-export type Shown = {
+/** What every message shows, with nobody named in it. */
+export type Frame = {
   challenge: Challenge;
+  /** whose server it is; null: nobody has named it */
+  tenant: string | null;
+  language: 'en' | 'de';
+};
+/** What a message shows: the challenge as it stands, and who is who in Slack. */
+export type Shown = Frame & {
   /** by their ids in Slack */
   target: string;
   requester: string;
   /** nobody asked but the app itself */
   isAutomatic: boolean;
-  /** whose server it is; null: nobody has named it */
-  tenant: string | null;
   /** the person's link, as long as it is of use */
   link: string | undefined;
-  language: 'en' | 'de';
 };
 /** How a challenge may have ended, as people tell the ends apart. */
 export type End =

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { ACTIONS, CONTEXT_BLOCK, cardOf, noticeOf } from '../../src/slack/cards.ts';
+import { ACTIONS, CONTEXT_BLOCK, cardOf, noticeOf, tombstoneOf } from '../../src/slack/cards.ts';
 import type { View } from '../../src/slack/cards.ts';
 import { buttonOf } from '../support/slack-requests.ts';
 import { DEVICE, ENDED, LANGUAGES, LINK, NAMES, OPEN, shownIn, textsOf, wordsOf } from './cards-gallery.ts';
@@ -106,6 +106,23 @@ describe('the card at the end', () => {
 
   test('thanks in the name of whoever asked when that was no person', () => {
     expect(wordsOf(cardOf(shownIn('verified', { isAutomatic: true })))).toContain('Whoever asked can see it');
+  });
+});
+
+describe('either message, once its challenge was erased', () => {
+  test.each(LANGUAGES)('has the title and the time of the end in %s, and nobody in it', (language) => {
+    for (const state of ENDED) {
+      const shown = shownIn(state, { language, tenant: 'Acme', challenge: { device_fingerprint: DEVICE } });
+      for (const role of ['card', 'notice'] as const) {
+        const before = role === 'card' ? cardOf(shown) : noticeOf(shown);
+        const { challenge, tenant } = shown;
+        const erased = tombstoneOf({ challenge, tenant, language }, role);
+        expect(headerOf(before)).toContain(headerOf(erased));
+        expect(erased.text).toBe(headerOf(erased));
+        expect(wordsOf(erased)).toContain('<!date^1772616900^');
+        expect(JSON.stringify(erased)).not.toMatch(/<@|U0|"actions"|"input"|Windows/);
+      }
+    }
   });
 });
 

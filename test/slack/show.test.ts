@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { cancel } from '../support/deliveries.ts';
 import { createPerson, DEVICE } from '../support/person.ts';
 import { wordsOf } from '../support/slack.ts';
-import { press } from '../support/slack-requests.ts';
 import { deleteIn, openWorld, runOut } from '../support/slack-messages.ts';
 import type { World } from '../support/slack-messages.ts';
 import type { Created } from '../support/server.ts';
@@ -175,45 +174,5 @@ describe('Slack is asked only where something changes', () => {
     await resend(created, 'card');
     expect(calls('chat.postMessage')).toBe(before);
     expect(await world.seen(created, 'card')).toEqual([]);
-  });
-});
-
-describe('what is deleted here', () => {
-  const erase = async (created: Created) => {
-    const rights = { scopes: ['challenges:erase'], own_only: false };
-    const { apiKey } = await world.server.integration({ rights });
-    const path = `/api/v1/challenges/${created.challenge_id}/erase`;
-    await world.server.request.post(path).set('X-API-Key', apiKey).expect(200);
-  };
-
-  test('erasing a challenge forgets its messages and what was still to be done', async () => {
-    const { created, card } = await begin();
-    await bothQuiet(created);
-    const [before] = await world.seen(created, 'notice');
-    const { server, slack, instance } = world;
-    const at = { server, instance, secret: slack.signingSecret };
-    await press(slack, at, card, 'report', { user: slack.users.linus }).expect(200);
-    world.slack.intervene(awayToWrite);
-    await cancel(world.server, created);
-    await erase(created);
-    world.slack.intervene(() => undefined);
-    expect(await world.rowOf(created, 'card')).toBeUndefined();
-    expect(await world.rowOf(created, 'notice')).toBeUndefined();
-    const left = await world.deliveries(created, 'notice');
-    expect(left.map(({ status }) => status)).toEqual(['delivered', 'canceled']);
-    expect(await world.seen(created, 'notice')).toEqual([before]);
-    const trail = await world.db
-      .selectFrom('audit_entries')
-      .select(['action', 'detail'])
-      .where('challenge_id', '=', created.challenge_id)
-      .execute();
-    expect(trail.map(({ action }) => action)).toEqual(
-      expect.arrayContaining(['slack_card_posted', 'slack_notice_posted']),
-    );
-    expect(trail).toContainEqual({ action: 'request_refused', detail: { reason: 'wrong_presser' } });
-    expect(JSON.stringify(trail)).not.toContain(before?.channel);
-    const { id } = left[0]!;
-    const again = world.server.request.post(`/api/v1/deliveries/${id}/resend`);
-    await again.set('X-API-Key', world.server.apiKey).expect(410);
   });
 });

@@ -26,7 +26,10 @@ export type Seen = {
   metadata: unknown;
 };
 /** What the gate says in Slack's place, or undefined to let the call through. `cut`, `late`: it is done, and the answer is lost, or does not come. */
-export type Intervention = (method: string, count: number) => Answer | undefined;
+export type Intervention = (
+  method: string,
+  count: number,
+) => Answer | undefined | Promise<Answer | undefined>;
 type Answer = {
   status?: number;
   headers?: Record<string, string>;
@@ -69,7 +72,7 @@ export async function startSlack() {
     calls.push(method);
     const count = (counts.get(method) ?? 0) + 1;
     counts.set(method, count);
-    const instead = intervene(method, count);
+    const instead = await intervene(method, count);
     if (instead?.hang) return;
     if (instead && !instead.cut && !instead.late) {
       const { status = 200, headers = {}, body: other = {} } = instead;

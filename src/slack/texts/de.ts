@@ -13,6 +13,7 @@ export const de = {
   reference: pages.reference,
   of: (tenant: string) => `${tenant}: Identitätsprüfung`,
   code: start.code,
+  erased: 'Alle Angaben zu dieser Anfrage wurden gelöscht.',
   facts: {
     context: facts.context,
     ticket: facts.ticket,

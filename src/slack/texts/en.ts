@@ -17,6 +17,7 @@ export const en = {
   reference: pages.reference,
   of: (tenant: string) => `${tenant}: identity verification`,
   code: start.code,
+  erased: 'All details of this request were erased.',
   facts: {
     context: facts.context,
     ticket: facts.ticket,

@@ -10,6 +10,8 @@ create table challenges (
   target_user_id text,
   target_user_email text,
   requester_id text not null,
+  -- of a person who asked in Slack: what others know them by
+  requester_email text,
   context text,
   -- the number of the ticket it is about, and two digits that both sides see, so that the person can tell who asks
   ticket text,

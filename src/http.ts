@@ -101,6 +101,7 @@ function answerError(
     if (!known) log.error({ err: error, request_id: requestId, path: pathOf(req) }, 'a request failed');
     const status = known ? STATUS[known.code] : 500;
     const message = known?.message ?? unexpectedMessage(req);
+    if (known?.retryAfterS) res.set('Retry-After', String(known.retryAfterS));
     if (wantsPage(req, doors)) {
       // Not where the store may be away: the page must not wait for it.
       const brand = known && status < 500 ? await onlyBrand() : undefined;

@@ -48,7 +48,12 @@ export type About = {
 export type Addition = {
   fields: Pick<
     NewChallenge['challenge'],
-    'target_user_id' | 'target_user_email' | 'requester_id' | 'slack_instance_id' | 'callback_url'
+    | 'target_user_id'
+    | 'target_user_email'
+    | 'requester_id'
+    | 'requester_email'
+    | 'slack_instance_id'
+    | 'callback_url'
   >;
   record: (tx: Db, challenge: NewChallenge['challenge'], answer: Created) => Promise<void>;
 };

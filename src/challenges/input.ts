@@ -35,7 +35,8 @@ const MAX_METADATA_KEY = 40;
 const MAX_METADATA_VALUE = 500;
 export const MAX_INCIDENT_COMMENT = 500;
 export const MAX_TARGET_RESPONSE = 500;
-const SLACK_USER = /^[UW][A-Z0-9]{1,30}$/;
+/** An id of a person in Slack. */
+export const SLACK_USER = /^[UW][A-Z0-9]{1,30}$/;
 const MAX_IDEMPOTENCY_KEY = 255;
 export const DEFAULT_REQUESTER = 'webhook';
 
@@ -112,11 +113,18 @@ function readEmail(value: unknown, field: string): string | undefined {
 }
 
 function readSlackWish(body: Record<string, unknown>): SlackWish {
+  // A variable that was never set must not make the app itself ask, or the first workspace the one that is meant.
+  for (const field of SLACK_FIELDS)
+    if (isBlank(body[field])) throw invalid(`${field} must not be empty; leave it out instead`, field);
   const instance_id = readText(body.slack_instance_id, 'slack_instance_id', { max: MAX_ID }) ?? null;
   const requester_user_id = readText(body.slack_user_id, 'slack_user_id', { max: MAX_ID }) ?? null;
   checkSlackUser(requester_user_id, 'slack_user_id');
   const requester_email = readEmail(body.requester_email, 'requester_email') ?? null;
   return { instance_id, requester_user_id, requester_email };
+}
+
+function isBlank(value: unknown): boolean {
+  return typeof value === 'string' && value.trim() === '';
 }
 
 function checkSlackUser(id: string | null, field: string): void {

@@ -25,6 +25,7 @@ export function presentChallenge(stored: Challenge, now: Date) {
     device_fingerprint_status: fingerprintStatus(challenge, now),
     erased_at: isoTime(challenge.erased_at),
     provider: challenge.provider,
+    requester_email: challenge.requester_email,
     return_url: challenge.return_url,
     slack_instance_id: challenge.slack_instance_id,
     verification_code: challenge.verification_code,

@@ -19,6 +19,7 @@ const CREATED_COLUMNS = [
   ] as const),
   ...([
     'requester_id',
+    'requester_email',
     'context',
     'metadata',
     'callback_url',

@@ -38,7 +38,7 @@ function headOf(detail: ChallengeDetail): string[] {
     ['Challenge', `${detail.challenge_id} (${detail.mode} mode)`],
     ['Status', statusOf(detail)],
     ['Target', targetOf(detail)],
-    ['Requester', detail.requester_id],
+    ['Requester', [detail.requester_id, detail.requester_email].filter(Boolean).join(', ')],
     ['Integration', detail.integration_id],
     ['In Slack', detail.slack_instance_id],
     ['Context', detail.context],

@@ -961,8 +961,9 @@ export interface components {
             [key: string]: string;
         };
         /**
-         * @description `target_user_id` or `target_user_email` is required. Null and empty texts count as left out. Unknown fields
-         *     are ignored and named in `warnings`.
+         * @description `target_user_id` or `target_user_email` is required. Null and empty texts count as left out, but for
+         *     `slack_instance_id`, `slack_user_id` and `requester_email`, which must not be empty. Unknown fields are ignored
+         *     and named in `warnings`.
          *
          *     With `integration_type` `slack`, `target_user_id` is the person's id in the workspace, `target_user_email` the
          *     address they have there, and both, if given, must be the same person; so for who asks. Slack has up to
@@ -1024,8 +1025,8 @@ export interface components {
             warnings?: string[];
         };
         /**
-         * @description Two digits that the person sees as well. Whoever asks reads them to the person, or asks for them, so that both
-         *     know that they speak of the same challenge. It is no secret and proves nothing.
+         * @description Two digits that the person sees as well. Whoever asks reads them to the person, and never asks for them, so that
+         *     the person knows who asks and that both speak of the same challenge. It is no secret and proves nothing.
          */
         VerificationCode: string;
         /**
@@ -1153,6 +1154,8 @@ export interface components {
              */
             provider: "oidc" | "saml" | "veriff" | "berbix" | "passbase" | "sandbox" | null;
             return_url: components["schemas"]["NullableText"];
+            /** @description Of a person who asked in Slack, as the workspace knows them; null otherwise. */
+            requester_email: string | null;
             /**
              * Format: uuid
              * @description The workspace in which the person was asked; null when it was not in Slack.
@@ -1684,6 +1687,8 @@ export interface components {
          */
         Unavailable: {
             headers: {
+                /** @description Seconds, where Slack says how long to wait. */
+                "Retry-After"?: string;
                 [name: string]: unknown;
             };
             content: {

@@ -17,12 +17,15 @@ export type ErrorCode =
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly field: string | undefined;
+  /** when to come again, in whole seconds, where that is known */
+  readonly retryAfterS: number | undefined;
 
-  constructor(code: ErrorCode, message: string, field?: string) {
+  constructor(code: ErrorCode, message: string, field?: string, retryAfterS?: number) {
     super(message);
     this.name = 'AppError';
     this.code = code;
     this.field = field;
+    this.retryAfterS = retryAfterS;
   }
 }
 

@@ -23,6 +23,8 @@ type Request = { input: CreateChallenge & { slack: SlackWish }; key?: string | u
 
 /** Programs tend to wait for 10 seconds. */
 const ASK_MS = 8_000;
+const NOBODY_TOLD =
+  'nobody is told how it ends: no person asks, the workspace has no channel for results and the request no callback_url';
 const NO_EMAIL =
   'Slack shows no e-mail address of this person, so nobody who signs in can be matched with them; the app needs the scope users:read.email';
 
@@ -56,13 +58,18 @@ export async function createFor(
   { warnings = [], ...about }: About = {},
 ): Promise<{ answer: Created; replayed: boolean }> {
   const addition = additionOf(deps, input, workspace, people);
-  const told = { ...about, warnings: people.target.email === null ? [...warnings, NO_EMAIL] : warnings };
+  const told = { ...about, warnings: [...warnings, ...warningsOf(input, workspace, people)] };
   const done =
     key === undefined
       ? { answer: await createChallenge(deps, caller, input, told, addition), replayed: false }
       : await createOnce(deps, caller, { input, key }, told, addition);
   if (!done.replayed) deps.wake([slackEndpointOf(workspace.id)]);
   return done;
+}
+
+function warningsOf({ callback_url }: CreateChallenge, workspace: Workspace, people: People): string[] {
+  const isNobodyTold = people.requester.isAutomatic && workspace.channel_id === null && callback_url === null;
+  return [...(people.target.email === null ? [NO_EMAIL] : []), ...(isNobodyTold ? [NOBODY_TOLD] : [])];
 }
 
 /** Where the person's link belongs, so that a sealed value copied to another row does not open. */
@@ -118,6 +125,7 @@ function additionOf(
       target_user_id: target.id,
       target_user_email: target.email,
       requester_id: requester_id === DEFAULT_REQUESTER ? requester.id : requester_id,
+      requester_email: requester.email,
       slack_instance_id: id,
       // Slack tells whoever asked; the integration's own address is for those that do not ask there.
       callback_url,

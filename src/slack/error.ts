@@ -85,7 +85,7 @@ export function asUnavailable(error: unknown): unknown {
   // Neither Slack's refusal nor that of our own guard passes by itself.
   const lasts = error.kind === 'refused' || error.about.rule !== undefined;
   const cure = lasts ? 'see `countersign slack test`' : 'try again';
-  return new AppError('unavailable', `${error.message}; ${cure}`);
+  return new AppError('unavailable', `${error.message}; ${cure}`, undefined, error.about.retryAfterS);
 }
 
 type Refusal = { error?: unknown; needed?: unknown };

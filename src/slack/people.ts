@@ -6,7 +6,7 @@ import type { Workspace } from './workspace.ts';
 /** Whom a challenge in Slack is about, and who asks; the app itself, when `isAutomatic`. */
 export type People = {
   target: Member;
-  requester: Pick<Member, 'id' | 'language'> & { isAutomatic: boolean };
+  requester: Pick<Member, 'id' | 'email' | 'language'> & { isAutomatic: boolean };
 };
 /** One person as a request names them: by id, by e-mail address, or by both, which must then be the same person. */
 type Named = { id: string | null; email: string | null; fields: { id: string; email: string } };
@@ -45,7 +45,7 @@ async function findRequester(
   const person = isBot ? undefined : await findPerson(client, workspace, named);
   if (person) return { ...person, isAutomatic: false };
   const { user_id } = await client.identity();
-  return { id: user_id, language: 'en', isAutomatic: true };
+  return { id: user_id, email: null, language: 'en', isAutomatic: true };
 }
 
 /** Undefined when nobody is named. */

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Challenge } from '../challenges/challenge.ts';
-import { DEFAULT_REQUESTER } from '../challenges/input.ts';
+import { DEFAULT_REQUESTER, SLACK_USER } from '../challenges/input.ts';
 import type { Frame } from '../web/language.ts';
 import type { Texts } from '../web/texts/index.ts';
 import { deadlineIn, isolate, timeIn, timeLeft } from '../web/words.ts';
@@ -8,10 +8,16 @@ import { deadlineIn, isolate, timeIn, timeLeft } from '../web/words.ts';
 /** What every page of a challenge is made from. */
 export type View = { frame: Frame; challenge: Challenge; now: Date };
 
-/** A caller that did not say who it is has the contract's default name, which tells people nothing. */
-export function requesterOf({ requester_id, erased_at }: Challenge, texts: Texts): string {
+/**
+ * Who asks, in words that tell people something: the contract's default name does not, nor does an id in Slack. There a
+ * person is known by their address, which they cannot choose as they choose a name.
+ */
+export function requesterOf(challenge: Challenge, texts: Texts): string {
+  const { requester_id, requester_email, slack_instance_id, erased_at } = challenge;
   if (erased_at) return texts.somebody;
-  return requester_id === DEFAULT_REQUESTER ? texts.anySystem : isolate(requester_id);
+  const isSlackId = slack_instance_id !== null && SLACK_USER.test(requester_id);
+  const named = isSlackId || requester_id === DEFAULT_REQUESTER ? requester_email : requester_id;
+  return named === null ? texts.anySystem : isolate(named);
 }
 
 /** The person that is asked for, as the caller named them. */

@@ -43,6 +43,7 @@ async function unavailable(error: string, body?: object, key?: string): Promise<
   const before = await readAllRows(server.db);
   const answer = await post(body, key);
   expectRefusal(answer, 503, { code: 'unavailable', error });
+  expect(answer.headers['retry-after']).toBe(/wait (\d+) s/.exec(error)?.[1]);
   expect(await readAllRows(server.db)).toEqual(before);
   expect(answer.text).not.toContain(slack.botToken);
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createPerson } from '../support/person.ts';
 import { expectRefusal } from '../support/refusal.ts';
 import { countRows } from '../support/rows.ts';
 import { startServer } from '../support/server.ts';
@@ -62,12 +63,15 @@ describe('a challenge in Slack', () => {
         status: 'initiated',
         expires_at: expect.any(String),
         verification_code: expect.stringMatching(/^\d\d$/),
+        // Whoever polls knows all the same.
+        ...(who === 'bot' ? { warnings: [expect.stringContaining('nobody is told how it ends')] } : {}),
       });
       expect(await server.read(challenge_id)).toMatchObject({
         slack_instance_id: instance,
         target_user_id: users.ada,
         target_user_email: ADA,
         requester_id: users[who],
+        requester_email: who === 'bot' ? null : GRACE,
         context: 'Password reset',
       });
       const notice = who === 'bot' ? {} : { grace: ['notice'] };
@@ -96,6 +100,37 @@ describe('a challenge in Slack', () => {
       ...{ ada: ['card'], grace: ['notice'] },
     });
   });
+
+  test('names on its pages whoever asks by what people know them by, never by an id in Slack', async () => {
+    for (const [asks, named] of [
+      [{ requester_email: GRACE }, GRACE],
+      [{}, 'An automated system of your organization'],
+      [{ requester_id: 'Service desk' }, 'Service desk'],
+    ] as const) {
+      const created = await server.create({ integration_type: 'slack', ...asks });
+      const person = createPerson(server);
+      const { text: start } = await person.open(created).expect(200);
+      await person.press(created);
+      const { text: waiting } = await person.agent
+        .get(`/challenge/${created.challenge_id}/answer`)
+        .expect(200);
+      for (const page of [start, waiting]) {
+        expect(page).toContain(named);
+        expect(page).not.toContain(slack.users.grace);
+        expect(page).not.toContain(slack.bot);
+      }
+    }
+  });
+
+  test.each(['requester_email', 'slack_user_id', 'slack_instance_id'])(
+    'whose %s is a variable that was never set is an error, and the app does not ask instead',
+    async (field) => {
+      for (const blank of ['', '  '])
+        expectRefusal(await post({ target_user_email: ADA, [field]: blank }), 400, {
+          ...{ code: 'invalid', field, error: `${field} must not be empty; leave it out instead` },
+        });
+    },
+  );
 
   test('may be about whoever asks', async () => {
     const created = await server.create({ integration_type: 'slack', requester_email: ADA });
@@ -127,7 +162,7 @@ describe('a challenge in Slack', () => {
 
   test('warns where Slack shows no address, by which whoever signs in could be matched', async () => {
     slack.describe(slack.users.linus, { profile: {} });
-    const { body } = await post({ target_user_id: slack.users.linus }).expect(201);
+    const { body } = await post({ target_user_id: slack.users.linus, requester_email: GRACE }).expect(201);
     const { warnings, challenge_id } = body as Created;
     expect(warnings).toEqual([expect.stringContaining('users:read.email')]);
     expect((await server.read(challenge_id)).target_user_email).toBeNull();

@@ -8,6 +8,7 @@ import { findCallerOf } from '../tenants/store.ts';
 import type { Caller } from '../tenants/store.ts';
 import { escaped, parseCommand } from './command-input.ts';
 import type { Named } from './command-input.ts';
+import type { CommandLimits } from './command-limits.ts';
 import { createFor } from './create.ts';
 import { clientOf, openConnected } from './deps.ts';
 import type { Done, Job, SlackDeps } from './deps.ts';
@@ -35,14 +36,16 @@ const LATE =
 const BROKEN =
   'Nothing was created: Slack refuses what the app asks. Tell whoever set it up; `countersign slack test` says what is wrong.';
 
-/** Takes a `/challenge` that is authentic: keeps it once, or (`usage`) says how to ask; `text` is for the person alone. */
+/** Takes a `/challenge` that is authentic: keeps it once, or says how to ask (`usage`) or when (`too_many`); `text` is for the person alone. */
 export async function takeCommand(
-  { db, sealer, now, wake }: SlackDeps,
+  { db, sealer, now, wake, limits }: SlackDeps & { limits: CommandLimits },
   workspace: Workspace,
   { text, ...command }: Command,
-): Promise<{ outcome: 'taken' | 'repeated' | 'usage'; text: string }> {
+): Promise<{ outcome: 'taken' | 'repeated' | 'usage' | 'too_many'; text: string }> {
   const asked = parseCommand(text);
   if ('usage' in asked) return { outcome: 'usage', text: asked.usage };
+  const refusal = await limits.refusalOf({ ...command, ...asked, instance: workspace.id });
+  if (refusal !== undefined) return { outcome: 'too_many', text: refusal };
   const at = now();
   const content: KeptCommand = { ...command, ...asked, instance: workspace.id, at: at.getTime() };
   const item = { type: 'slack.command', name: command.trigger, challenge_id: null, content } as const;

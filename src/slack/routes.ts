@@ -5,6 +5,7 @@ import { isAway } from '../kernel/unreachable.ts';
 import { allow } from '../web/allow.ts';
 import { takeCommand } from './command.ts';
 import type { Command } from './command.ts';
+import { createCommandLimits } from './command-limits.ts';
 import { createDoor, getWorkspace } from './door.ts';
 import type { SlackDoorDeps } from './door.ts';
 import { readInteraction } from './interact.ts';
@@ -32,6 +33,7 @@ export function slackRoutes(deps: SlackDoorDeps): Router {
 
 function commandHandlers(deps: SlackDoorDeps): (RequestHandler | ErrorRequestHandler)[] {
   const door = createDoor(deps, 'commands');
+  const limits = createCommandLimits();
   const take: RequestHandler = async (req, res) => {
     const { form, workspace } = door.open(req);
     // Slack only looks whether somebody is there.
@@ -39,7 +41,7 @@ function commandHandlers(deps: SlackDoorDeps): (RequestHandler | ErrorRequestHan
     door.checkTeam(workspace, form.get('team_id'));
     const command = readCommand(form);
     if (!command) throw door.malformed(workspace);
-    const { outcome, text } = await takeCommand(deps, workspace, command);
+    const { outcome, text } = await takeCommand({ ...deps, limits }, workspace, command);
     door.count(outcome);
     answer(res, text);
   };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { createCommandLimits } from '../../src/slack/command-limits.ts';
 import { takeCommand } from '../../src/slack/command.ts';
 import type { SlackDeps } from '../../src/slack/deps.ts';
 import { keepReply } from '../../src/slack/reply.ts';
@@ -15,6 +16,7 @@ import type { Stage } from '../support/slack-stage.ts';
 
 let stage: Stage;
 let slack: Slack;
+/** As Slack writes it; a person may be asked for by one spelling five times in a test file. */
 let ada: string;
 beforeAll(async () => {
   stage = await startStage();
@@ -45,6 +47,12 @@ function commandsOf(challengeId: string | null) {
     .where('type', '=', 'slack.command')
     .where('challenge_id', 'is not distinct from', challengeId)
     .execute();
+}
+
+/** Asks ada for this reason, as grace, and waits until she has the card. */
+async function askFor(reason: string): Promise<void> {
+  await stage.type(`${ada} ${reason}`);
+  await slack.waitFor('ada', (words) => words.includes(reason), `the card for ${reason}`);
 }
 
 /** Lets what was kept of a command be carried out once more, with this other content. */
@@ -106,7 +114,7 @@ test('a command that Slack sends again is carried out once, and answered in the 
 });
 
 test('a command that was cut off after the challenge was created is found done, also when it has become late', async () => {
-  await stage.ask('cut off');
+  await askFor('cut off');
   await stage.settled();
   const { id } = (await challengeOf('cut off'))!;
   const [command] = await commandsOf(id);
@@ -125,7 +133,7 @@ test('a command that was cut off after the challenge was created is found done, 
 
 test('a command that is sent once more by hand does nothing, also when its key is forgotten', async () => {
   const { db, request } = stage.server;
-  await stage.ask('resent');
+  await askFor('resent');
   await stage.settled();
   const [command] = await commandsOf((await challengeOf('resent'))!.id);
   await db.deleteFrom('idempotency_keys').execute();
@@ -169,7 +177,8 @@ test('a command that could not be carried out for ten minutes is not any more, a
   const workspace = openWorkspace(sealer, (await findWorkspace(db, stage.instance))!)!;
   const before = await challenges();
   const deps = { db, sealer, now: () => new Date(Date.now() - 601_000), wake: () => undefined };
-  await takeCommand(deps as unknown as SlackDeps, workspace, {
+  const limits = createCommandLimits();
+  await takeCommand({ ...(deps as unknown as SlackDeps), limits }, workspace, {
     ...{ user: slack.users.grace, trigger: 'late', text: `${ada} late` },
     response_url: `${slack.url}/response/late`,
   });
@@ -196,7 +205,7 @@ test('whoever names nobody who can be asked is told so, alone', async () => {
     ['nobody@example.com', /^Nothing was created: the person you named is nobody in /],
   ];
   for (const [person, reply] of wrong) {
-    await stage.type(`${person} reset`);
+    await stage.type(`${person} reset`, { user_id: slack.users.linus });
     await stage.told((text) => reply.test(text), reply.source);
     expect(slack.ephemerals.splice(0)).toMatchObject([{ response_type: 'ephemeral' }]);
   }
@@ -205,7 +214,7 @@ test('whoever names nobody who can be asked is told so, alone', async () => {
 
 test('a reason that is full of marks mentions nobody, rings no channel and links nowhere', async () => {
   await stage.type(
-    `${ada} marks <!channel> &lt;!here&gt; <https://evil.example|your bank> *bold* \`x\` &lt;@${slack.users.linus}&gt;`,
+    `ada@example.com marks <!channel> &lt;!here&gt; <https://evil.example|your bank> *bold* \`x\` &lt;@${slack.users.linus}&gt;`,
   );
   const card = await slack.waitFor('ada', (words) => words.includes('marks @channel'), 'the card');
   const notice = await slack.waitFor('grace', (words) => words.includes('marks @channel'), 'the notice');
@@ -253,7 +262,7 @@ test('where answers cannot be given is no trouble of Slack’s: messages go on',
       .executeTakeFirstOrThrow();
   for (const status of [429, 500, 503, 0]) {
     slack.respondWith(status);
-    await stage.type('<@U0NOBODY00> trouble', { user_id });
+    await stage.type('<@U0TROUBLE0> trouble', { user_id });
     await stage.settled();
   }
   expect(await stage.count('ada', 'Nothing was created')).toBe(4);
@@ -293,7 +302,7 @@ test('while Slack has trouble a command waits, and is then carried out once', as
   slack.intervene((method, count) =>
     method === 'users.info' && count <= 2 ? { status: 503, body: { ok: false } } : undefined,
   );
-  await stage.ask('trouble');
+  await askFor('trouble');
   await stage.settled();
   expect(await stage.count('ada', 'trouble')).toBe(1);
 });
@@ -302,7 +311,7 @@ test('when Slack refuses the app, whoever typed is told whom to tell', async () 
   slack.intervene((method) =>
     method === 'users.info' ? { body: { ok: false, error: 'invalid_auth' } } : undefined,
   );
-  await stage.type(`${ada} refused`);
+  await stage.type(`<@${slack.users.linus}> refused`);
   await stage.told((text) => text.includes('`countersign slack test`'), 'whom to tell');
   await stage.settled();
   expect(await challengeOf('refused')).toBeUndefined();

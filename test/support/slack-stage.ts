@@ -23,9 +23,10 @@ export async function startStage() {
       if (response_type !== 'ephemeral') throw new Error(`everybody sees ${JSON.stringify(body)}`);
       return said;
     },
-    /** Asks ada for this reason, as grace; her card. */
+    /** Asks ada for this reason, on behalf of grace; her card. */
     async ask(reason: string): Promise<Seen> {
-      await stage.type(`<@${slack.users.ada}|ada> ${reason}`);
+      const who = { target_user_email: 'ada@example.com', slack_user_id: slack.users.grace };
+      await server.create({ integration_type: 'slack', ...who, context: reason });
       return slack.waitFor('ada', (words) => words.includes(reason), `the card for ${reason}`);
     },
     /** Presses a button in a card, as ada. */

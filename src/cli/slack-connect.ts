@@ -35,7 +35,7 @@ export const slackConnect: Command = {
     replace: {
       type: 'boolean',
       default: false,
-      help: 'Take it although it is of another workspace or app in Slack than the one before',
+      help: 'Take it although it is of another app in the same workspace than the one before',
     },
   },
   run: (config, values) =>
@@ -112,7 +112,7 @@ function identityOf(
   });
 }
 
-/** Throws unless it is an app's token for one workspace: the one before, if there was one, and nobody else's here. */
+/** Throws unless it is an app's token for one workspace: the one before, if there ever was one, and nobody else's here. */
 async function checkIdentity(
   { db }: Store,
   row: WorkspaceRow,
@@ -125,10 +125,15 @@ async function checkIdentity(
     throw new UsageError(
       `--bot-token is of no single workspace (${printable(team_id)}); install the app in one workspace, not in the whole organisation`,
     );
-  const isSame = row.team_id === team_id && row.bot_user_id === user_id;
-  if (row.team_id !== null && !isSame && !mayReplace)
+  const whose = `"${printable(team_name)}" (${printable(team_id)})`;
+  // For good: what was kept for people of the one must never go to the other.
+  if (row.team_id !== null && row.team_id !== team_id)
     throw new UsageError(
-      `--bot-token is of ${row.team_id === team_id ? 'another app in' : 'another workspace:'} "${printable(team_name)}" (${team_id}), and ${named(row)} was connected to "${printable(row.team_name ?? '')}" (${row.team_id}); messages there can no longer be kept up to date: add --replace if you mean it, or \`countersign slack add\` another`,
+      `--bot-token is of another workspace, ${whose}: ${named(row)} is "${printable(row.team_name ?? '')}" (${row.team_id}) for good; add another with \`countersign slack add\``,
+    );
+  if (row.team_id !== null && row.bot_user_id !== user_id && !mayReplace)
+    throw new UsageError(
+      `--bot-token is of another app in ${whose} than the one that ${named(row)} was connected with, whose messages can then no longer be kept up to date: add --replace if you mean it`,
     );
   const twin = (await listConnected(db)).find(
     (other) => other.id !== row.id && other.team_id === team_id && other.bot_user_id === user_id,

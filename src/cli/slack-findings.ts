@@ -72,7 +72,10 @@ function belonging(
   if (now === team_id && user_id === bot_user_id)
     return { state: 'ok', name: 'token', detail: `Of the app in ${whose}.` };
   const was = `it was connected as ${bot_user_id} of ${team_id}`;
-  const cure = `\`countersign slack connect --id ${id} --replace\` takes it as it is now`;
+  const cure =
+    now === team_id
+      ? `\`countersign slack connect --id ${id} --replace\` takes it as it is now`
+      : `enter a token of ${team_id} (\`countersign slack connect --id ${id} --bot-token @FILE\`), and add the other with \`countersign slack add\``;
   return {
     state: 'fail',
     name: 'token',

@@ -91,7 +91,13 @@ test.each<[string, object, string, RegExp]>([
     'a token of another workspace',
     { ok: true, team_id: 'T0OTHER', team: 'Other\u001b[31m', user_id: 'U1', bot_id: 'B1' },
     'fail',
-    /^Of U1 in "Other \[31m" \(T0OTHER\), and it was connected as U0BOT00001 of T000000001; .* --replace/,
+    /^Of U1 in "Other \[31m" \(T0OTHER\), and it was connected as U0BOT00001 of T000000001; enter a token of T000000001 .*slack add/,
+  ],
+  [
+    'a token of another app',
+    { ok: true, team_id: 'T000000001', team: 'Acme', user_id: 'U1', bot_id: 'B1' },
+    'fail',
+    /^Of U1 in "Acme" \(T000000001\), and it was connected as U0BOT00001 of T000000001; .* --replace/,
   ],
 ])('%s is told, with the cure', async (_name, body, state, detail) => {
   slack.intervene(() => ({ body }));

@@ -154,17 +154,36 @@ describe('slack connect', () => {
     await forget(id);
   });
 
-  test('of another workspace takes --replace', async () => {
+  test('of another workspace is refused for good: also with --replace, and after it was disconnected', async () => {
     const id = await add('Moved');
     await connect(id, '--bot-token', slack.botToken, '--signing-secret', slack.signingSecret);
     sayIdentity({ team_id: 'T0OTHER', team: 'Other' });
+    const another = async (...more: string[]) => {
+      const ran = await connect(id, '--bot-token', 'xoxb-other', ...more);
+      expect(ran).toMatchObject({ code: 2, stdout: '' });
+      expect(ran.stderr).toMatch(
+        /of another workspace, "Other" \(T0OTHER\): "Moved" \(test mode\) is "Acme" \(T000000001\) for good; .*`countersign slack add`/,
+      );
+    };
+    await another();
+    await another('--replace');
+    expect(await opened(id)).toMatchObject({ bot_token: slack.botToken, team_id: TEAM });
+    await forget(id);
+    await another('--replace', '--signing-secret', slack.signingSecret);
+    expect(await findWorkspace(server.db, id)).toMatchObject({ settings_sealed: null, team_id: TEAM });
+  });
+
+  test('of another app in the same workspace takes --replace', async () => {
+    const id = await add('New app');
+    await connect(id, '--bot-token', slack.botToken, '--signing-secret', slack.signingSecret);
+    sayIdentity({ user_id: 'U0OTHER' });
     const refused = await connect(id, '--bot-token', 'xoxb-other');
     expect(refused).toMatchObject({ code: 2, stdout: '' });
-    expect(refused.stderr).toMatch(/of another workspace: "Other" \(T0OTHER\).*"Acme".*--replace/);
-    expect(await opened(id)).toMatchObject({ bot_token: slack.botToken, team_id: TEAM });
+    expect(refused.stderr).toMatch(/of another app in "Acme" \(T000000001\).*"New app".*--replace/);
+    expect(await opened(id)).toMatchObject({ bot_token: slack.botToken, bot_user_id: slack.bot });
     const taken = await connect(id, '--bot-token', 'xoxb-other', '--replace', '--json');
-    expect(taken).toMatchObject({ code: 0, json: { team_id: 'T0OTHER', missing_scopes: null } });
-    expect(await opened(id)).toMatchObject({ bot_token: 'xoxb-other', team_id: 'T0OTHER' });
+    expect(taken).toMatchObject({ code: 0, json: { team_id: TEAM, missing_scopes: null } });
+    expect(await opened(id)).toMatchObject({ bot_token: 'xoxb-other', bot_user_id: 'U0OTHER' });
     await forget(id);
   });
 

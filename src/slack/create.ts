@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkRequest, createChallenge, createOnce, findAnswer } from '../challenges/create.ts';
+import { actorOf, checkRequest, createChallenge, createOnce, findAnswer } from '../challenges/create.ts';
 import type { About, Addition, Created } from '../challenges/create.ts';
 import { DEFAULT_REQUESTER } from '../challenges/input.ts';
 import type { CreateChallenge, SlackWish } from '../challenges/input.ts';
+import { recordAudit } from '../challenges/store.ts';
 import type { Db } from '../db/database.ts';
 import { slackEndpointOf } from '../deliveries/endpoint.ts';
 import { insertMessage } from '../deliveries/messages-store.ts';
 import type { NewMessage } from '../deliveries/messages-store.ts';
-import { invalid } from '../kernel/errors.ts';
+import { AppError, invalid } from '../kernel/errors.ts';
 import type { Sealer } from '../kernel/crypto.ts';
 import type { Caller } from '../tenants/store.ts';
 import { clientOf } from './deps.ts';
@@ -44,7 +45,8 @@ export async function createInSlack(
   checkRequest(deps, caller, input);
   const workspace = await chooseWorkspace(deps, caller, input.slack.instance_id);
   const found = findPeople(clientOf(deps, workspace), workspace, input, input.slack);
-  const people = await inTime(found).catch((error: unknown) => {
+  const people = await inTime(found).catch(async (error: unknown) => {
+    if (error instanceof AppError) await noteRefusal(deps, caller, workspace, error);
     throw asUnavailable(error);
   });
   return createFor(deps, caller, { input, key, workspace, people }, about);
@@ -75,6 +77,19 @@ function warningsOf({ callback_url }: CreateChallenge, workspace: Workspace, peo
 /** Where the person's link belongs, so that a sealed value copied to another row does not open. */
 export function linkContext(eventId: string): string {
   return `slack_messages:${eventId}`;
+}
+
+/** Whoever tries who is there leaves a trace of it; not of whom they tried. */
+function noteRefusal(
+  { db, now }: SlackDeps,
+  caller: Caller,
+  { id: instance }: Workspace,
+  { field }: AppError,
+): Promise<void> {
+  return recordAudit(db, {
+    ...{ tenant_id: caller.tenant_id, challenge_id: null, at: now(), actor: actorOf(caller) },
+    ...{ action: 'slack_lookup_refused', detail: JSON.stringify({ field, instance }) },
+  });
 }
 
 /** What Slack says before the program that asks us gives up; however many questions there are. */

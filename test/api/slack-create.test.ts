@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createPerson } from '../support/person.ts';
+import { auditOf } from '../support/desk.ts';
 import { expectRefusal } from '../support/refusal.ts';
 import { countRows } from '../support/rows.ts';
 import { startServer } from '../support/server.ts';
@@ -260,6 +261,23 @@ describe('a person who is not there', () => {
   test('of several, the requester is named first', async () => {
     const nobody = { target_user_email: 'nobody@example.com', requester_email: 'no@example.com' };
     await refused(nobody, 'requester_email');
+  });
+
+  test('leaves a trace of who tried, and by which field, and none of whom', async () => {
+    const trail = () => auditOf(server.db, 'slack_lookup_refused');
+    const before = (await trail()).length;
+    await refused({ target_user_email: 'nobody@example.com' }, 'target_user_email');
+    await refused(
+      { slack_user_id: slack.users.linus, requester_email: GRACE, target_user_email: ADA },
+      'requester_email',
+    );
+    // Not asked of Slack, so nobody learned anything.
+    await refused({ target_user_id: 'ada' }, 'target_user_id');
+    const entries = (await trail()).slice(0, -before || undefined);
+    const actor = `api_key:${server.apiKey.slice(0, 12)}`;
+    const entryOf = (field: string) =>
+      expect.objectContaining({ actor, challenge_id: null, detail: { field, instance } }) as unknown;
+    expect(entries).toEqual([entryOf('requester_email'), entryOf('target_user_email')]);
   });
 
   test('who is not named is an error', async () => {

@@ -104,5 +104,5 @@ test('a challenge says where it was put to the person, and its trail which messa
 
 test('the endpoint of a workspace is listed by its name', async () => {
   const { stdout } = await cli('endpoint', 'list');
-  expect(stdout).toMatch(/^\S+ {2}test {2}Acme Slack {2}https:\/\/slack\.com$/m);
+  expect(stdout).toMatch(/^\S+ {2}test {2}Acme Slack {2}slack$/m);
 });

@@ -1,5 +1,6 @@
 import type { KnownBlock } from '@slack/web-api';
 import { isTerminal } from '../challenges/challenge.ts';
+import { SANDBOX } from '../challenges/choice.ts';
 import { incidentComment } from '../challenges/written.ts';
 import { header, ours, plain, quote, section, table, time } from './blocks.ts';
 import type { Row } from './blocks.ts';
@@ -15,6 +16,7 @@ const EMOJI: Record<State, string> = {
   failed: ':x:',
   undeliverable: ':warning:',
   expired: ':hourglass:',
+  unasked: ':warning:',
   canceled: ':no_entry_sign:',
   incident: ':rotating_light:',
   disputed: ':rotating_light:',
@@ -24,8 +26,9 @@ const EMOJI: Record<State, string> = {
 export function noticeOf(shown: Shown): View {
   const { challenge, target, language } = shown;
   const { notice } = TEXTS[language];
-  const state = stateOf(challenge);
-  const { title, text } = notice.states[state];
+  const state = stateOf(shown);
+  const isPlayed = state === 'verified' && challenge.auth_method === SANDBOX;
+  const { title, text } = isPlayed ? notice.played : notice.states[state];
   const told = [reason(shown), text(mention(target))];
   return {
     text: `${title}: ${mention(target)}`,

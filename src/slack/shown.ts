@@ -22,6 +22,8 @@ export type Shown = Frame & {
   isAutomatic: boolean;
   /** the person's link, as long as it is of use */
   link: string | undefined;
+  /** the person has, or may have, heard of it */
+  wasAsked: boolean;
 };
 /** How a challenge may have ended, as people tell the ends apart. */
 export type End =
@@ -33,11 +35,12 @@ export type End =
   // the person says that it was not them: before the end, or after `verified`
   | 'incident'
   | 'disputed';
-/** The same with what comes before the end. */
-export type State = 'waiting' | 'started' | End;
+/** The same with what comes before the end, and with a deadline that passed while Slack was away. */
+export type State = 'waiting' | 'started' | 'unasked' | End;
 
 /** How the challenge stands, as people tell it apart. */
-export function stateOf(challenge: Challenge): State {
+export function stateOf({ challenge, wasAsked }: Pick<Shown, 'challenge' | 'wasAsked'>): State {
+  if (challenge.status === 'expired' && !wasAsked) return 'unasked';
   if (challenge.status === 'initiated') return 'waiting';
   if (challenge.status === 'in-progress') return 'started';
   return endOf(challenge);

@@ -5,6 +5,7 @@ import { findBrand } from '../tenants/brand-store.ts';
 import { cardOf, noticeOf, tombstoneOf } from './cards.ts';
 import type { View } from './cards.ts';
 import { linkContext } from './create.ts';
+import { findCard } from './messages-store.ts';
 import type { Message } from './messages-store.ts';
 
 const VIEWS = { card: cardOf, notice: noticeOf };
@@ -22,6 +23,13 @@ export async function viewOf(
   return VIEWS[role]({
     ...{ ...frame, requester: requester_user, target: target_user },
     isAutomatic: is_automatic,
+    wasAsked: challenge.started_at !== null || (await mayStand(db, challenge.id)),
     link: link_sealed === null ? undefined : sealer.unseal(link_sealed, linkContext(event_id)),
   });
+}
+
+/** Whether the card was posted, or nobody knows that it was not. */
+async function mayStand(db: Db, challengeId: string): Promise<boolean> {
+  const card = await findCard(db, challengeId);
+  return card !== undefined && (card.ts !== null || card.posting_at !== null);
 }

@@ -51,6 +51,7 @@ export function shownIn(
   const { challenge, ...rest } = wish;
   return {
     ...{ target: 'U0ADA', requester: 'U0GRACE', isAutomatic: false, tenant: null, language: 'en' },
+    wasAsked: true,
     link: OPEN.includes(state) ? LINK : undefined,
     ...rest,
     challenge: { ...rowOf(), ...STATES[state], ...challenge },

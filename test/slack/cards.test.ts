@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { ACTIONS, CONTEXT_BLOCK, cardOf, noticeOf, tombstoneOf } from '../../src/slack/cards.ts';
 import type { View } from '../../src/slack/cards.ts';
+import { TEXTS } from '../../src/slack/texts/index.ts';
 import { buttonOf } from '../support/slack-requests.ts';
 import { DEVICE, ENDED, LANGUAGES, LINK, NAMES, OPEN, shownIn, textsOf, wordsOf } from './cards-gallery.ts';
 
@@ -210,4 +211,19 @@ describe('both', () => {
         expect(german?.split('\n').filter((line) => lines.has(line))).toEqual([]);
       }
   });
+});
+
+test('the notice does not blame a person who was never asked, nor praise one who proved nothing', () => {
+  for (const language of LANGUAGES) {
+    const { expired, unasked, verified } = TEXTS[language].notice.states;
+    const late = wordsOf(noticeOf(shownIn('expired', { language })));
+    const away = wordsOf(noticeOf(shownIn('expired', { language, wasAsked: false })));
+    expect(late).toContain(expired.text('<@U0ADA>'));
+    expect(away).toContain(unasked.text('<@U0ADA>'));
+    expect(away).not.toContain(expired.text('<@U0ADA>'));
+    const played = { language, challenge: { auth_method: 'sandbox' } };
+    const test = wordsOf(noticeOf(shownIn('verified', played)));
+    expect(test).not.toContain(verified.text('<@U0ADA>'));
+    expect(test).toContain(TEXTS[language].notice.played.title);
+  }
 });

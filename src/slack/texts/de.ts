@@ -21,8 +21,8 @@ export const de = {
     ended: facts.ended,
     verified: 'Bestätigt',
     reported: 'Gemeldet',
-    requester: 'Angefragt von',
-    asker: 'Gefragt hat',
+    requester: 'Im Auftrag von',
+    asker: 'Anfrage von',
     method: 'Nachweis',
     relyUntil: 'Das Ergebnis gilt bis',
     response: 'Zusätzliche Angaben',
@@ -89,7 +89,7 @@ export const de = {
       undeliverable: { title: result.failed, text: result.failedText },
       expired: {
         title: result.expired,
-        text: () => 'Die Zeit dafür ist vorbei. Wenn Sie sie noch brauchen, bitten Sie noch einmal darum.',
+        text: () => 'Die Zeit dafür ist vorbei. Wird es noch gebraucht, bitten Sie noch einmal darum.',
       },
       canceled: { title: result.canceled, text: result.canceledText },
       incident: {
@@ -103,6 +103,11 @@ export const de = {
     },
   },
   notice: {
+    played: {
+      title: 'In der Testumgebung bestätigt',
+      text: (target) =>
+        `Dies ist ein Test: Es wurde nichts nachgewiesen, und ${target} muss nicht einmal da gewesen sein.`,
+    },
     codeHint:
       'Wenn Sie mit der Person sprechen, nennen Sie ihr diese zwei Ziffern: Sie sieht dieselben und weiß so, dass die Anfrage von Ihnen kommt. Fragen Sie sie nicht nach den Ziffern.',
     states: {
@@ -127,6 +132,11 @@ export const de = {
         title: result.expired,
         text: (target) =>
           `${target} hat die eigene Identität nicht rechtzeitig nachgewiesen. Tun Sie nichts, was davon abhängt; wenn Sie es noch brauchen, fragen Sie noch einmal.`,
+      },
+      unasked: {
+        title: result.expired,
+        text: (target) =>
+          `Slack war nicht rechtzeitig zu erreichen, ${target} wurde also nie gefragt: Dass nichts nachgewiesen wurde, sagt nichts über die Person. Fragen Sie noch einmal, oder wählen Sie einen anderen Weg.`,
       },
       canceled: {
         title: result.canceled,

@@ -105,6 +105,11 @@ export const en = {
     } satisfies Record<End, Words>,
   },
   notice: {
+    played: {
+      title: 'Approved in the sandbox',
+      text: (target: string) =>
+        `This is a test: nothing was proved, and ${target} need not even have been there.`,
+    },
     codeHint:
       'If you talk to them, tell them these two digits: they see the same ones, and so know that the request is yours. Do not ask them for the digits.',
     states: {
@@ -126,6 +131,11 @@ export const en = {
         title: result.expired,
         text: (target: string) =>
           `${target} did not prove in time who they are. Do nothing that depends on it; if you still need it, ask again.`,
+      },
+      unasked: {
+        title: result.expired,
+        text: (target: string) =>
+          `Slack could not be reached in time, so ${target} was never asked: that nothing was proved says nothing about them. Ask again, or reach them in another way.`,
       },
       canceled: {
         title: result.canceled,

@@ -130,7 +130,7 @@ export const de = {
     alarm:
       'Spricht gerade jemand am Telefon mit Ihnen darüber, legen Sie auf und rufen Sie selbst Ihren Helpdesk an.',
     expired: 'Diese Anfrage ist abgelaufen',
-    expiredText: 'Die Zeit dafür ist vorbei. Wenn Sie sie noch brauchen, bitten Sie um einen neuen Link.',
+    expiredText: 'Die Zeit dafür ist vorbei. Wird es noch gebraucht, bitten Sie um einen neuen Link.',
     canceled: 'Diese Anfrage wurde zurückgezogen',
     canceledText: (requester: string) => `${requester} braucht sie nicht mehr.`,
     failed: 'Identität nicht bestätigt',

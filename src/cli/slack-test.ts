@@ -1,3 +1,4 @@
+import type { Db } from '../db/database.ts';
 import { listWorkspaces } from '../slack/workspaces-store.ts';
 import type { WorkspaceRow } from '../slack/workspaces-store.ts';
 import { UsageError, withTenant } from './command.ts';
@@ -12,15 +13,19 @@ const GAP = 2;
 export const slackTest: Command = {
   name: 'slack test',
   summary: 'Ask Slack whose a workspace’s token is and what it may do; says what to do about what is missing',
-  options: { id: { ...WORKSPACE_OPTION, required: false, help: 'Only this workspace (default: all)' } },
+  options: {
+    id: {
+      ...WORKSPACE_OPTION,
+      required: false,
+      help: 'Only this workspace (default: all that are connected)',
+    },
+  },
   run: (config, values) =>
     withTenant(config, async (store, tenantId) => {
       const rows =
         values.id === undefined
-          ? await listWorkspaces(store.db, tenantId)
+          ? await listToTest(store.db, tenantId)
           : [await workspaceOf(store, tenantId, values)];
-      if (rows.length === 0)
-        throw new UsageError('there is no Slack workspace; see `countersign slack add --help`');
       const tested = await withHttp(config, store, async (httpOf) => {
         const found: { row: WorkspaceRow; findings: Found[] }[] = [];
         for (const row of rows) {
@@ -37,6 +42,17 @@ export const slackTest: Command = {
       return { json: { ok, workspaces }, text: tested.map(textOfOne).join('\n\n'), failed: !ok };
     }),
 };
+
+async function listToTest(db: Db, tenantId: string): Promise<WorkspaceRow[]> {
+  const rows = await listWorkspaces(db, tenantId);
+  const connected = rows.filter(({ settings_sealed }) => settings_sealed !== null);
+  if (connected.length > 0) return connected;
+  const next =
+    rows.length === 0
+      ? 'there is no Slack workspace; see `countersign slack add --help`'
+      : 'no Slack workspace is connected; see `countersign slack connect --help`';
+  throw new UsageError(next);
+}
 
 function textOfOne({ row, findings }: { row: WorkspaceRow; findings: Found[] }): string {
   const width = Math.max(...findings.map(({ name }) => name.length)) + GAP;

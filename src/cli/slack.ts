@@ -1,7 +1,12 @@
+import type { Config } from '../config.ts';
 import { recordAudit } from '../challenges/store.ts';
+import type { Store } from '../db/open.ts';
+import { createClient } from '../slack/client.ts';
+import { SlackError } from '../slack/error.ts';
 import { manifestOf } from '../slack/manifest.ts';
-import { SLACK_API_URL, createWorkspace } from '../slack/workspace.ts';
+import { SLACK_API_URL, createWorkspace, openWorkspace } from '../slack/workspace.ts';
 import { saveChannel } from '../slack/workspaces-store.ts';
+import type { WorkspaceRow } from '../slack/workspaces-store.ts';
 import { MODE_OPTION, UsageError, modeOf, textOf, withTenant } from './command.ts';
 import type { Command, Values } from './command.ts';
 import { ACTOR } from './desk.ts';
@@ -15,9 +20,12 @@ import {
   apiUrlOf,
   nameOf,
   named,
+  withHttp,
   workspaceOf,
 } from './slack-options.ts';
 import { slackTest } from './slack-test.ts';
+
+const GREETING = 'Results of identity checks that no person asked for come here.';
 
 const add: Command = {
   name: 'slack add',
@@ -45,9 +53,9 @@ const add: Command = {
         text: [
           `Slack workspace ${named({ name, mode })}: ${id}`,
           '',
-          `1. At ${api_url.replace('://', '://api.')}/apps: Create New App → From a manifest → your workspace; as YAML, paste`,
-          `     ${addresses.manifest_url}`,
-          `   (\`countersign slack manifest --id ${id}\` prints it, too).`,
+          `1. At ${api_url.replace('://', '://api.')}/apps: Create New App → From a manifest → your workspace; as YAML, paste what this prints:`,
+          `     countersign slack manifest --id ${id}`,
+          `   (It is also at ${addresses.manifest_url}.)`,
           '2. Install App → Install to Workspace.',
           '3. Save the Bot User OAuth Token (OAuth & Permissions) and the Signing Secret (Basic Information) to files, then',
           `     countersign slack connect --id ${id} --bot-token @FILE --signing-secret @FILE`,
@@ -86,6 +94,7 @@ const setChannel: Command = {
     withTenant(config, async (store, tenant_id) => {
       const row = await workspaceOf(store, tenant_id, values);
       const channel_id = channelOf(values);
+      if (channel_id !== null) await greet(config, store, row, channel_id);
       await store.db.transaction().execute(async (tx) => {
         await saveChannel(tx, row.id, channel_id);
         await recordAudit(tx, {
@@ -98,7 +107,7 @@ const setChannel: Command = {
         json: { slack_instance_id: row.id, channel_id },
         text: [
           `Results of new challenges in ${named(row)} that no person asks for go ${where}.`,
-          ...(channel_id === null ? [] : ['If it is a private one, invite the app there first (/invite).']),
+          ...(channel_id === null ? [] : ['A line there says so.']),
         ].join('\n'),
       };
     }),
@@ -114,6 +123,23 @@ export const slackCommands: Command[] = [
   slackList,
   slackDisconnect,
 ];
+
+/** Posts a line there, so that a channel that does not take results is found now and not with the first result. */
+async function greet(config: Config, store: Store, row: WorkspaceRow, channel: string): Promise<void> {
+  const workspace = openWorkspace(store.sealer, row);
+  if (!workspace)
+    throw new UsageError(`${named(row)} is not connected; see \`countersign slack connect --help\``);
+  try {
+    await withHttp(config, store, (httpOf) =>
+      createClient(workspace, httpOf(row.mode)).tell(channel, GREETING),
+    );
+  } catch (error) {
+    if (!(error instanceof SlackError)) throw error;
+    throw new UsageError(
+      `nothing can be posted to ${channel}: ${error.message}; into a private one, invite the app first (/invite)`,
+    );
+  }
+}
 
 function channelOf(values: Values): string | null {
   const text = textOf(values, 'channel') ?? '';

@@ -168,8 +168,8 @@ export interface paths {
         /**
          * Take personal data out of an ended challenge, for good
          * @description Who the person is, the context, metadata, device facts and comments go, with the bodies of its events and what
-         *     receivers answered; callbacks that wait are canceled. What is left is a tombstone with `erased_at`. Needs the
-         *     scope `challenges:erase`. Erasing again changes nothing.
+         *     receivers answered; callbacks that wait are canceled. Messages in Slack are rewritten to how it ended
+         *     and no more. What is left is a tombstone with `erased_at`. Needs the scope `challenges:erase`. Erasing again changes nothing.
          */
         post: operations["eraseChallenge"];
         delete?: never;

@@ -49,7 +49,7 @@ function failed(error: unknown): Partial<Attempt> {
 }
 
 /** Refused by ourselves: Slack was not asked. */
-const UNASKED: ReadonlySet<string> = new Set(['not_connected', 'foreign_response_url']);
+const UNASKED: ReadonlySet<string> = new Set(['not_connected']);
 
 /** As callbacks name it. */
 function classOf(code: string): string {

@@ -65,8 +65,10 @@ export async function performCommand(deps: SlackDeps, job: Job): Promise<Done> {
   const command = openKept(deps, job) as KeptCommand;
   const caller = await findCallerOf(deps.db, command.instance);
   if (!caller) throw new Error('a command of an integration that is not there');
+  // What comes of it is news from now on: however late, nobody is to go on waiting.
+  const at = deps.now().getTime();
   const tell = (text: string, challenge_id: string | null = null) =>
-    keepReply(deps, { ...caller, id: command.instance }, { ...command, challenge_id }, text);
+    keepReply(deps, { ...caller, id: command.instance }, { ...command, challenge_id, at }, text);
   try {
     const created = await createOf(deps, caller, command);
     if (!created) {

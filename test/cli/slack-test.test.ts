@@ -147,7 +147,8 @@ test('secrets that the key does not open are named with the cure, and all worksp
   const ran = await runCli(['slack', 'test'], other);
   expect(ran.code).toBe(1);
   expect(ran.stdout).toMatch(new RegExp(`Its secrets do not open \\(.*slack connect --id ${id}`));
-  expect(ran.stdout).toMatch(/^"Not yet" \(test mode\), \S+\n {2}fail +connection +It is not connected/m);
+  // What was never connected is nobody's trouble, unless it is asked about.
+  expect(ran.stdout).not.toContain('Not yet');
   expect(await doctorOn('slack', other)).toMatchObject({
     code: 1,
     state: 'fail',

@@ -73,7 +73,7 @@ describe('slack add', () => {
     const made = await runCli(['slack', 'add', '--name', 'Acme Slack', '--mode', 'live'], env);
     expect(made).toMatchObject({ code: 0, stderr: '' });
     const [, id = ''] = /"Acme Slack" \(live mode\): (\S+)/.exec(made.stdout) ?? [];
-    expect(made.stdout).toContain(`${HTTPS.PUBLIC_URL}/slack/${id}/manifest.yaml\n`);
+    expect(made.stdout).toContain(`${HTTPS.PUBLIC_URL}/slack/${id}/manifest.yaml`);
     expect(made.stdout).toContain('At https://api.slack.com/apps: Create New App → From a manifest');
     expect(made.stdout).toContain(`countersign slack connect --id ${id} `);
     expect(made.stdout).not.toContain('PUBLIC_URL');
@@ -262,6 +262,11 @@ test('a channel is chosen by its id, and taken away', async () => {
   const set = (channel: string) => cli('slack', 'set-channel', '--id', id, '--channel', channel);
   const channel = await slack.channel('security');
   expect((await set(channel)).stdout).toContain(`no person asks for go to the channel ${channel}.`);
+  expect(await findWorkspace(server.db, id)).toMatchObject({ channel_id: channel });
+  expect((await slack.seenIn(channel)).at(-1)?.text).toMatch(/come here/);
+  expect((await set('CNOWHERE1')).stderr).toMatch(
+    /nothing can be posted to CNOWHERE1: Slack refuses: channel_not_found/,
+  );
   expect(await findWorkspace(server.db, id)).toMatchObject({ channel_id: channel });
   expect((await set('#security')).stderr).toMatch(/must be the id of a channel/);
   expect((await set('none')).stdout).toContain('go to nobody');

@@ -222,8 +222,8 @@ test('the notice does not blame a person who was never asked, nor praise one who
     expect(away).toContain(unasked.text('<@U0ADA>'));
     expect(away).not.toContain(expired.text('<@U0ADA>'));
     const played = { language, challenge: { auth_method: 'sandbox' } };
-    const test = wordsOf(noticeOf(shownIn('verified', played)));
-    expect(test).not.toContain(verified.text('<@U0ADA>'));
-    expect(test).toContain(TEXTS[language].notice.played.title);
+    const approved = wordsOf(noticeOf(shownIn('verified', played)));
+    expect(approved).not.toContain(verified.text('<@U0ADA>'));
+    expect(approved).toContain(TEXTS[language].notice.played.title);
   }
 });

@@ -8,7 +8,7 @@ import { openWorld, runOut } from '../support/slack-messages.ts';
 import type { World } from '../support/slack-messages.ts';
 import { until } from '../support/until.ts';
 
-const RUNS = 30;
+const RUNS = 15;
 const LIMIT_MS = 120_000;
 
 let world: World;

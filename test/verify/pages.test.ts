@@ -154,6 +154,11 @@ test('what was wrong with a sign-in is said where there are words for it', () =>
 
 test('a caller that did not say who it is, or was erased, is not called by the default name', () => {
   expect(pagesIn(frameIn('de'), { requester_id: 'webhook' }).start).toContain(TEXTS.de.anySystem);
+  const asker = { requester_id: 'U0GRACE', slack_instance_id: 'an id' };
+  expect(pagesIn(frameIn('en'), { ...asker, requester_email: HOSTILE }).start).toContain(
+    '&lt;script>alert(1)&lt;/script>',
+  );
+  expect(pagesIn(frameIn('en'), asker).start).toContain(TEXTS.en.anySystem);
   const erased = pagesIn(frameIn('en'), { requester_id: 'erased', erased_at: new Date() });
   expect(erased.expired).not.toContain('>erased');
   expect(erased.failed).toContain(TEXTS.en.somebody);

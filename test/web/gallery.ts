@@ -44,6 +44,8 @@ export function challengeOf(wish: Partial<Challenge> = {}): Challenge {
     provider: 'oidc',
     provider_attempts: 3,
     requester_id: 'Service desk, Ms Turing',
+    requester_email: null,
+    slack_instance_id: null,
     target_user_email: 'ada@example.com',
     target_user_id: null,
     context: 'Password reset.\nYou called us at 10:32.',

@@ -15,14 +15,7 @@ beforeAll(async () => {
   world = await openWorld();
 });
 afterAll(() => world.close());
-afterEach(async () => {
-  world.slack.intervene(() => undefined);
-  // Each test meets an endpoint that nothing has happened to.
-  await world.db
-    .updateTable('endpoints')
-    .set({ open_until: null, opened_times: 0, paused_until: null, window_attempts: 0, window_failures: 0 })
-    .execute();
-});
+afterEach(() => world.heal());
 
 /** The first posting is answered so; all else is let through. */
 const firstPost =

@@ -21,7 +21,7 @@ beforeAll(async () => {
   key = (await world.server.integration({ rights })).apiKey;
 });
 afterAll(() => world.close());
-afterEach(() => world.slack.intervene(() => undefined));
+afterEach(() => world.heal());
 
 const ROLES = ['card', 'notice'] as const;
 const TOLD = { context: 'Wants the payroll of Quillington', ticket: 'QX-90210' };

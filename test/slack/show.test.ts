@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { cancel } from '../support/deliveries.ts';
 import { createPerson, DEVICE } from '../support/person.ts';
+import { until } from '../support/until.ts';
 import { wordsOf } from '../support/slack.ts';
 import { deleteIn, openWorld, runOut } from '../support/slack-messages.ts';
 import type { World } from '../support/slack-messages.ts';
@@ -11,7 +12,7 @@ beforeAll(async () => {
   world = await openWorld();
 });
 afterAll(() => world.close());
-afterEach(() => world.slack.intervene(() => undefined));
+afterEach(() => world.heal());
 
 /** Slack answers who is who, and nothing else. */
 const awayToWrite = (method: string) => (method.startsWith('chat.') ? { status: 503 } : undefined);
@@ -166,6 +167,8 @@ describe('Slack is asked only where something changes', () => {
   test('the card of a challenge that has ended is posted no more, also when somebody resends it', async () => {
     world.slack.intervene(awayToWrite);
     const created = await world.create();
+    // One that is just being posted would be rewritten instead.
+    await until(async () => (await world.deliveries(created, 'card'))[0]?.attempts === 1, 'an attempt');
     await cancel(world.server, created);
     world.slack.intervene(() => undefined);
     await bothQuiet(created);

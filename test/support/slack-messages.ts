@@ -38,6 +38,21 @@ export async function openWorld(options: Parameters<typeof startServer>[0] = {})
       slack.intervene(() => undefined);
       return until(() => makeAllDue(server.db), 'nothing more to be done');
     },
+    /** Lets Slack answer again, and the next test meet an endpoint that nothing has happened to. */
+    async heal() {
+      slack.intervene(() => undefined);
+      const well = { open_until: null, opened_times: 0, paused_until: null, failing_since: null };
+      const counts = {
+        window_attempts: 0,
+        window_failures: 0,
+        consecutive_failures: 0,
+        consecutive_unreachable: 0,
+      };
+      await server.db
+        .updateTable('endpoints')
+        .set({ ...well, ...counts, probe_successes: 0 })
+        .execute();
+    },
     async close() {
       await server.close();
       await slack.close();
